@@ -1,0 +1,62 @@
+"""The checker as a run uses it: verdicts in the journal come from there; others wait for a test slot, then are kept.
+
+A verdict is kept under what it judged (files, tests, examples, ids), so a flaky test cannot fork a replay and a resumed
+run does not pay for the same tests again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from agent.store.journal import SqliteJournal
+from graphs.ports import Brief, Checker, RedReport
+from graphs.scheduler import Slots
+from graphs.values import Component, Files, Plan, Spec, Verdict, digest, from_json, to_json
+
+Result = TypeVar("Result", RedReport, Verdict)
+
+
+class JournaledChecker:
+    """A :class:`graphs.ports.Checker` over another one."""
+
+    def __init__(self, checker: Checker, journal: SqliteJournal, slots: Slots) -> None:
+        self._checker = checker
+        self._journal = journal
+        self._slots = slots
+
+    def stub(self, component: Component) -> Files:
+        """As the checker underneath."""
+        return self._checker.stub(component)
+
+    def without(self, tests: Files, ids: Sequence[str]) -> Files:
+        """As the checker underneath."""
+        return self._checker.without(tests, ids)
+
+    async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
+        """The journalled report, or a new one."""
+        return await self._once("red", RedReport, brief, (tree, tests), lambda: self._checker.red(brief, tree, tests))
+
+    async def prove(self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
+        """The journalled verdict, or a new one."""
+        examples = (*brief.examples, *brief.component.contract.examples)
+        return await self._once(
+            "prove", Verdict, brief, (tree, tests, ids, examples), lambda: self._checker.prove(brief, tree, tests, ids)
+        )
+
+    async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
+        """A new verdict: the run graph asks only when there is none."""
+        async with self._slots.hold(float("inf")):
+            return await self._checker.integrate(plan, spec, tree, tests, ids)
+
+    async def _once(
+        self, kind: str, cls: type[Result], brief: Brief, judged: object, run: Callable[[], Awaitable[Result]]
+    ) -> Result:
+        key = digest([kind, brief.key, brief.language, judged])
+        stored = self._journal.check(key)
+        if stored is not None:
+            return from_json(cls, stored)
+        async with self._slots.hold(brief.priority):
+            result = await run()
+        await self._journal.store_check(key, component=brief.component.id, kind=kind, result=to_json(result))
+        return result

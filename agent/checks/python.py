@@ -1,0 +1,503 @@
+"""The Python toolchain: pytest in the sandbox, and a verdict that the code under test cannot forge (DESIGN §9).
+
+One proof is up to three kinds of runs, each on its own throw-away copy:
+
+1. the *real* run: frozen tests from our copy, read-only, each file with a tripwire test that must be reported failed;
+2. the *poisoned* run, once the real one is green: the same tests, each failing where it ends; all must be
+   reported failed;
+3. the *oracle* (``agent/checks/oracle.py``): examples as data, compared out here.
+
+A report counts only when every record is authentic and in order, the end record came and every tripwire failed. A test
+counts as passed only when setup, call and teardown were each reported passed exactly once.
+
+Not held by runs 1 and 2: code that reads the tests' source in the same process and forges with full knowledge. Run 3
+holds it.
+"""
+
+from __future__ import annotations
+
+import compileall
+import importlib.util
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from agent.checks import oracle
+from agent.checks.pytest_source import declared_ids, poisoned, problems_of_tests, with_tripwire, without_tests
+from agent.checks.report import MESSAGE_BYTES, Phase, Report, read_report, shown
+from agent.checks.stub import stub_files
+from agent.printable import printable_bytes
+from agent.sandbox.base import WORK, Ended, Job, Sandbox, SandboxLimits
+from agent.threads import in_daemon_thread
+from graphs.errors import PathRefused
+from graphs.ports import Brief, RedReport
+from graphs.values import CaseResult, Component, Example, Files, Outcome, Plan, Spec, Verdict, VerdictStatus
+
+__all__ = ["PytestToolchain", "declared_ids", "problems_of_tests"]
+
+FROZEN = "/frozen"
+"""Inside: our copy of the tests, read-only; pytest's root. Beside them, links to what lies at the top of the
+workspace."""
+TOOLS = "/toolchain/python"
+"""Inside: the trusted runner, its configuration, and a virtual environment that holds nothing but the interpreter."""
+SITE = f"{TOOLS}/site"
+"""Inside: links to pytest and what it needs; only the runner looks here."""
+PACKAGES = "/toolchain/packages"
+"""Inside: the third-party packages of the run, if it has any. The last place where anything is looked for."""
+PYTEST_PACKAGES = ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments")
+ENTRY = "entry"
+"""The id of the case that says whether the entry command starts."""
+ENTRY_SECONDS = 10.0
+"""An entry command that still runs after this many seconds has started."""
+WRONG_REASONS = {
+    "ImportError": "it fails to import",
+    "SyntaxError": "it meets a syntax error",
+    "NameError": "it uses a name that does not exist",
+    "AttributeError": "it uses an attribute that the contract does not name",
+    "TypeError": "it calls something in a way that the contract does not allow",
+    "FixtureLookupError": "it asks for a fixture that does not exist",
+}
+"""Exceptions that, on the stub, say that the test is wrong and not that the code is missing."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of the tests' process, and what of it can be believed."""
+
+    ended: Ended
+    """How the job ended."""
+    report: Report
+    """What was reported, without the tripwires."""
+    distrust: str
+    """Why nothing of the report counts, in one sentence; empty when it does."""
+
+    def output(self) -> str:
+        """What was printed, when the report does not speak for itself."""
+        return printable_bytes(self.ended.stdout + self.ended.stderr, MESSAGE_BYTES) if self.distrust else ""
+
+
+class PytestToolchain:
+    """Implements :class:`graphs.ports.Checker` for Python. May be used from several threads at once."""
+
+    def __init__(self, sandbox: Sandbox, limits: SandboxLimits | None = None, packages: Path | None = None) -> None:
+        """
+        Args:
+            sandbox: runs everything.
+            limits: of one job.
+            packages: a directory of third-party packages that code, tests and their children may import.
+        """
+        self.sandbox = sandbox
+        self.limits = limits or SandboxLimits()
+        self._tools = tempfile.TemporaryDirectory(prefix="stepgraph-python-")
+        tools = Path(self._tools.name)
+        runner = _runner_packages()
+        _lay_out_tools(tools, runner, packages)
+        # Every sandbox shows the running interpreter and its environment; what lies elsewhere is shown where it lies.
+        shown_anyway = tuple(Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, "/usr"))
+        apart = {str(path): path for path in runner.values() if not any(map(path.is_relative_to, shown_anyway))}
+        self.readonly: dict[str, Path] = {TOOLS: tools, **apart}
+        self.packages = PACKAGES if packages is not None else ""
+        if packages is not None:
+            self.readonly[PACKAGES] = packages
+
+    # -- graphs.ports.Checker
+
+    def stub(self, component: Component) -> Files:
+        """The contract's stub (see ``agent/checks/stub.py``)."""
+        return stub_files(component)
+
+    async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
+        """Static problems of the tests, and whether each fails on the stub for the right reason."""
+        return await in_daemon_thread(self.red_tree, tree, tests, brief.component)
+
+    async def prove(self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
+        """:meth:`prove_tree` in a thread of its own, with the examples of the brief and of the contract."""
+        examples = (*brief.examples, *brief.component.contract.examples)
+        return await in_daemon_thread(self.prove_tree, tree, tests, ids, examples)
+
+    def without(self, tests: Files, ids: Sequence[str]) -> Files:
+        """The same test files with these tests (or whole files) taken out."""
+        return without_tests(tests, ids)
+
+    async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
+        """All tests and the spec's examples on the assembled repository, and its entry command."""
+        return await in_daemon_thread(self.integrate_tree, tree, tests, ids, spec.examples, plan.entry)
+
+    # -- the synchronous core
+
+    def prove_tree(self, tree: Files, tests: Files, ids: Sequence[str], examples: Sequence[Example] = ()) -> Verdict:
+        """Whether ``tree`` passes the declared tests and the examples. ``PathRefused`` for names that leave the
+        tree."""
+        with tempfile.TemporaryDirectory(prefix="stepgraph-tree-") as directory:
+            Path(directory).chmod(0o755)
+            _lay_out(Path(directory), tree)
+            return self.prove_directory(Path(directory), tests, ids, examples)
+
+    def prove_directory(
+        self,
+        source: Path,
+        tests: Files,
+        ids: Sequence[str],
+        examples: Sequence[Example] = (),
+        limits: SandboxLimits | None = None,
+    ) -> Verdict:
+        """The same for a tree that lies in a directory. Tests are taken from ``tests``, never from the directory.
+
+        ``limits``: of each run of the tests; those of the toolchain when not given.
+        """
+        limits = limits or self.limits
+        ids = tuple(dict.fromkeys(ids))
+        declared = frozenset(declared_ids(tests))
+        runnable = _files_of(ids, declared)
+        runs: list[_Run] = []
+        cases: list[CaseResult] = []
+        if runnable:
+            runs.append(self._run(source, tests, runnable, limits))
+            cases = [_case(name, declared, runs[0]) for name in ids]
+        else:
+            cases = [_case(name, declared, None) for name in ids]
+        place = oracle.Place(self.sandbox, self.limits, self.readonly, self.environment(source), source, self.packages)
+        judged = oracle.judge(place, examples)
+        cases += judged.cases
+        if runs and all(case.outcome == "passed" for case in cases):
+            runs.append(self._run(source, tests, runnable, limits, poison=True))
+            cases = [_poisoned_case(case, runs[1]) if case.id in ids else case for case in cases]
+        return self._verdict(runs, tuple(cases), judged)
+
+    def integrate_tree(
+        self, tree: Files, tests: Files, ids: Sequence[str], examples: Sequence[Example], entry: str
+    ) -> Verdict:
+        """:meth:`prove_tree` with as many times the wall time as there are test files (at most ten), and the entry
+        command."""
+        files = len({name.partition("::")[0] for name in ids})
+        limits = replace(self.limits, seconds=self.limits.seconds * min(10, max(1, files)))
+        with tempfile.TemporaryDirectory(prefix="stepgraph-tree-") as directory:
+            source = Path(directory)
+            source.chmod(0o755)
+            _lay_out(source, tree)
+            verdict = self.prove_directory(source, tests, ids, examples, limits) if ids or examples else None
+            if not entry:
+                return verdict or self._verdict([], (), oracle.Judged())
+            case, seconds = self._started(source, entry)
+        if verdict is None:
+            verdict = Verdict("passed", sandbox=self.sandbox.label)
+        status, reason = verdict.status, verdict.reason
+        if case.outcome != "passed" and status == "passed":
+            status, reason = "failed", f"the entry command {shown(entry, 200)!r} does not start"
+        return replace(
+            verdict, status=status, reason=reason, cases=(*verdict.cases, case), seconds=verdict.seconds + seconds
+        )
+
+    def _started(self, source: Path, entry: str) -> tuple[CaseResult, float]:
+        """Whether the entry command ends well, asks for arguments, or is still running after a while, as a service
+        is."""
+        job = Job(
+            argv=("sh", "-c", entry),
+            source=source,
+            readonly=self.readonly,
+            env=self.environment(source),
+            limits=replace(self.limits, seconds=min(ENTRY_SECONDS, self.limits.seconds)),
+        )
+        ended = self.sandbox.run(job)
+        asks = ended.exit == 2 and b"usage" in (ended.stdout + ended.stderr).lower()
+        if ended.ending == "time" or ended.exit == 0 or asks:
+            return CaseResult(ENTRY, "passed"), ended.seconds
+        said = printable_bytes(ended.stdout + ended.stderr, MESSAGE_BYTES).strip()
+        how = f"ended with exit status {ended.exit}" if ended.ending == "exit" else f"was stopped: {ended.reason}"
+        return CaseResult(ENTRY, "failed", f"{shown(entry, 200)!r} {how}\n{said}"), ended.seconds
+
+    def red_tree(self, tree: Files, tests: Files, component: Component | None = None) -> RedReport:
+        """Static problems of the tests, and what each does on a tree that holds the stub."""
+        problems = problems_of_tests(tests, component)
+        spoilt = {name for name, _ in problems}
+        ids = declared_ids(tests)
+        if not ids:
+            return RedReport((), tuple(problems), self._verdict([], (), oracle.Judged()))
+        with tempfile.TemporaryDirectory(prefix="stepgraph-tree-") as directory:
+            source = Path(directory)
+            source.chmod(0o755)
+            _lay_out(source, tree)
+            run = self._run(source, tests, _files_of(ids, frozenset(ids)), self.limits)
+        cases = tuple(_case(name, frozenset(ids), run) for name in ids)
+        verdict = self._verdict([run], cases, oracle.Judged())
+        if run.distrust:
+            problems.append((ids[0].partition("::")[0], f"it cannot be judged on the contract's stub: {run.distrust}"))
+            return RedReport((), tuple(problems), verdict)
+        good: list[str] = []
+        for case in cases:
+            reason = _wrong_reason(case, run)
+            if reason:
+                problems.append((case.id, reason))
+            elif case.id not in spoilt and case.id.partition("::")[0] not in spoilt:
+                good.append(case.id)
+        return RedReport(tuple(good), tuple(problems), verdict)
+
+    def environment(self, source: Path) -> dict[str, str]:
+        """Variables for programs that tests and examples start. The runner itself is isolated and reads none of
+        them."""
+        roots = [WORK, f"{WORK}/src"] if (source / "src").is_dir() else [WORK]
+        return {
+            "PATH": f"{TOOLS}/bin:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": ":".join(roots),
+            "PYTHONUTF8": "1",
+            "PYTHONNOUSERSITE": "1",
+        }
+
+    def _run(
+        self, source: Path, tests: Files, files: Sequence[str], limits: SandboxLimits, poison: bool = False
+    ) -> _Run:
+        key = secrets.token_bytes(32)
+        with tempfile.TemporaryDirectory(prefix="stepgraph-tests-") as directory:
+            frozen = Path(directory)
+            frozen.chmod(0o755)  # readable for whatever user the sandbox runs as
+            frozen_tests = dict(tests)
+            tripwires: dict[str, str] = {}
+            for name in files:
+                text, test = with_tripwire(poisoned(tests[name]) if poison else tests[name])
+                frozen_tests[name] = text
+                tripwires[name] = f"{name}::{test}"
+            _lay_out(frozen, frozen_tests)
+            _link_workspace(frozen, source)
+            python = f"{TOOLS}/bin/python"
+            runner = f"{TOOLS}/runner_plugin.py"
+            job = Job(
+                argv=(
+                    python,
+                    "-I",
+                    "-S",
+                    "-B",
+                    "-X",
+                    "utf8",
+                    runner,
+                    SITE,
+                    FROZEN,
+                    WORK,
+                    f"{TOOLS}/pytest.ini",
+                    self.packages,
+                    *files,
+                ),
+                source=source,
+                readonly={**self.readonly, FROZEN: frozen},
+                env=self.environment(source),
+                limits=limits,
+                channel=True,
+                key=key,
+            )
+            ended = self.sandbox.run(job)
+        report = read_report(ended.channel, key)
+        distrust = _distrust(ended, report, tripwires)
+        kept = {name: phases for name, phases in report.phases.items() if name not in tripwires.values()}
+        return _Run(ended, Report(kept, report.collect, report.running, report.ended, report.forged), distrust)
+
+    def _verdict(self, runs: Sequence[_Run], cases: tuple[CaseResult, ...], judged: oracle.Judged) -> Verdict:
+        seconds = sum(run.ended.seconds for run in runs) + judged.seconds
+        distrusted = next((run for run in runs if run.distrust), None)
+        failing = [case for case in cases if case.outcome != "passed"]
+        status: VerdictStatus = "failed"
+        if judged.timed_out or any(run.ended.ending == "time" for run in runs):
+            status = "timeout"
+        elif not cases or distrusted or all(case.outcome in ("error", "missing") for case in cases):
+            status = "error"
+        elif not failing:
+            status = "passed"
+        reason = ""
+        if distrusted:
+            reason = distrusted.distrust
+        elif not cases:
+            reason = "no test and no example was declared, so nothing is proven"
+        elif failing:
+            first = f"{shown(failing[0].id, 200)} ({failing[0].outcome})"
+            reason = f"{len(failing)} of {len(cases)} declared cases did not pass, the first is {first}"
+        output = distrusted.output() if distrusted else ""
+        return Verdict(status, cases, reason, output, seconds, self.sandbox.label)
+
+
+def _distrust(ended: Ended, report: Report, tripwires: Mapping[str, str]) -> str:
+    """Why nothing of the report counts; empty when it is whole and the tripwires did their work."""
+    if ended.ending != "exit":
+        running = f" while {shown(report.running, 200)} was running" if report.running else ""
+        return f"the tests were stopped{running}: {ended.reason or ended.ending}"
+    if report.forged:
+        return "the report of the test run was tampered with"
+    if not report.ended:
+        where = f" during {shown(report.running, 200)}" if report.running else ""
+        return (
+            f"the test process ended{where} before its report was complete (exit status {ended.exit}); "
+            "code under test must not end the process"
+        )
+    for name, tripwire in tripwires.items():
+        if name in report.collect:
+            continue  # the file could not be collected: nothing of it passes anyway
+        phases = report.phases.get(tripwire, ())
+        if not phases:
+            at = f" in {shown(report.running, 200)}" if report.running else ""
+            return (
+                f"the run stopped{at} before all tests of {name} had run; code under test must not end the process "
+                "(sys.exit at import, KeyboardInterrupt, pytest.exit)"
+            )
+        if [(phase.when, phase.outcome, phase.xfail) for phase in phases] != [
+            ("setup", "passed", False),
+            ("call", "failed", False),
+            ("teardown", "passed", False),
+        ]:
+            return (
+                f"a test of ours in {name} that must fail was not reported failed, so the report is not to be believed"
+            )
+    return ""
+
+
+def _phases_of(name: str, report: Report) -> dict[str, tuple[Phase, ...]]:
+    """Reported ids that belong to a declared one: itself, or its parameter cases."""
+    return {found: phases for found, phases in report.phases.items() if found == name or found.startswith(f"{name}[")}
+
+
+def _case(name: str, declared: frozenset[str], run: _Run | None) -> CaseResult:
+    """What a run says of one declared id."""
+    if name.partition("[")[0] not in declared:
+        return CaseResult(name, "missing", "no such test is declared in the test files")
+    if run is None:
+        return CaseResult(name, "missing", "nothing ran")
+    path = name.partition("::")[0]
+    for place, message in run.report.collect.items():
+        if name == place or name.startswith(f"{place}::") or place == path:
+            return CaseResult(name, "error", shown(message) or "its file could not be collected")
+    found = _phases_of(name, run.report)
+    worst = CaseResult(name, "passed")
+    for phases in found.values():
+        outcome, message = _outcome(phases)
+        if outcome != "passed":
+            worst = CaseResult(name, outcome, shown(message))
+            break
+    if run.distrust and name == run.report.running:
+        return CaseResult(name, "error", run.distrust)
+    if not found:
+        return CaseResult(name, "missing", run.distrust or "it was declared, but never reported")
+    if run.distrust and worst.outcome == "passed":
+        return CaseResult(name, "error", f"it was reported passed, but {run.distrust}")
+    return worst
+
+
+def _outcome(phases: Sequence[Phase]) -> tuple[Outcome, str]:
+    for phase in phases:
+        if phase.outcome == "skipped" or phase.xfail:
+            return "skipped", phase.message or "it was expected to fail, so it proves nothing"
+        if phase.outcome != "passed":
+            return ("failed" if phase.when == "call" else "error"), phase.message
+    if [phase.when for phase in phases] != ["setup", "call", "teardown"]:
+        return "error", "setup, call and teardown were not each reported exactly once"
+    return "passed", ""
+
+
+def _poisoned_case(case: CaseResult, run: _Run) -> CaseResult:
+    """A passed case stays passed only when, poisoned, it was reported failed."""
+    if run.distrust:
+        return CaseResult(case.id, "error", f"it passed, but not when checked again: {run.distrust}")
+    found = _phases_of(case.id, run.report)
+    if found and all(_outcome(phases)[0] in ("failed", "error") for phases in found.values()):
+        return case
+    message = "with a failing statement at its end it was still not reported failed, so its pass is not to be believed"
+    return CaseResult(case.id, "error", message)
+
+
+def _wrong_reason(case: CaseResult, run: _Run) -> str:
+    """Why a test's result on the stub proves nothing; empty when it failed for the right reason."""
+    if case.outcome == "passed":
+        return "it passes on the contract's stub, where nothing works yet, so it proves nothing"
+    if case.outcome in ("skipped", "missing"):
+        return f"it was {case.outcome} on the contract's stub: {case.message}"
+    for phases in _phases_of(case.id, run.report).values():
+        for phase in phases:
+            names = () if phase.outcome == "passed" or "NotImplementedError" in phase.exception else phase.exception
+            if (
+                "'NoneType'" in phase.message
+            ):  # it takes apart what is not there yet, such as a match in an empty output
+                continue
+            for name in names:
+                if name in WRONG_REASONS:
+                    return f"on the contract's stub {WRONG_REASONS[name]}: {_last_line(case.message)}"
+    if not _phases_of(case.id, run.report) and "NotImplementedError" not in case.message:
+        return f"its file cannot be imported on the contract's stub: {_last_line(case.message)}"
+    return ""
+
+
+def _last_line(message: str) -> str:
+    errors = [line[1:].strip() for line in message.splitlines() if line.startswith("E ")]
+    return errors[0] if errors else (message.strip().splitlines() or [""])[-1]
+
+
+def _files_of(ids: Sequence[str], declared: frozenset[str]) -> tuple[str, ...]:
+    """The test files that hold at least one of the ids."""
+    return tuple(dict.fromkeys(name.partition("::")[0] for name in ids if name.partition("[")[0] in declared))
+
+
+def _lay_out(root: Path, files: Files) -> None:
+    """Write into a fresh, private directory. ``PathRefused`` for a name that would leave it; nothing runs then."""
+    for name, text in files.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or not path.parts or ".." in path.parts or "\0" in name:
+            raise PathRefused([f"{name!r} is not a relative path inside the tree"])
+        place = root / path
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
+                file.write(text)
+        except OSError as error:
+            raise PathRefused([f"{name!r} cannot be laid out: {error.strerror}"]) from None
+
+
+def _link_workspace(frozen: Path, source: Path) -> None:
+    """Tests that look for the program beside themselves (``Path(__file__).parents[1]``) find it."""
+    with os.scandir(source) as entries:
+        names = [entry.name for entry in entries]
+    for name in names:
+        if not os.path.lexists(frozen / name):
+            (frozen / name).symlink_to(f"{WORK}/{name}")
+
+
+def _lay_out_tools(tools: Path, runner: Mapping[str, Path], packages: Path | None) -> None:
+    here = Path(__file__).parent
+    (tools / "site").mkdir()
+    for name, path in runner.items():
+        (tools / "site" / name).symlink_to(path)
+    for name in ("runner_plugin.py", "oracle_driver.py"):
+        shutil.copyfile(here / name, tools / name)
+    (tools / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    # A virtual environment by hand: children of the tests see the standard library, the workspace and the packages of
+    # the run, nothing else that is installed.
+    interpreter = Path(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
+    (tools / "pyvenv.cfg").write_text(
+        f"home = {interpreter.parent}\ninclude-system-site-packages = false\n", encoding="utf-8"
+    )
+    (tools / "bin").mkdir()
+    for name in ("python", "python3", f"python3.{sys.version_info.minor}"):
+        (tools / "bin" / name).symlink_to(interpreter)
+    site_packages = tools / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    site_packages.mkdir(parents=True)
+    if packages is not None:
+        # A path file and not PYTHONPATH, which comes before the standard library; and not this directory itself, whose
+        # own path files would be obeyed. Python skips the line that does not exist: outside, where nothing is mounted,
+        # the first.
+        (site_packages / "packages.pth").write_text(f"{PACKAGES}\n{packages.resolve()}\n", encoding="utf-8")
+    tools.chmod(0o755)  # readable for whatever user the sandbox runs as
+
+
+def _runner_packages() -> dict[str, Path]:
+    """File or directory name → where it lies, of pytest and what it imports; compiled, since that halves the time
+    of a run."""
+    found: dict[str, Path] = {}
+    for name in PYTEST_PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations:
+            found[name] = Path(spec.submodule_search_locations[0]).resolve()
+        elif spec is not None and spec.origin:
+            found[f"{name}.py"] = Path(spec.origin).resolve()
+    if not Path(importlib.util.cache_from_source(str(found["_pytest"] / "terminal.py"))).exists():
+        for path in found.values():
+            if path.is_dir():
+                compileall.compile_dir(path, quiet=2)
+    return found

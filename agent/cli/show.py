@@ -1,0 +1,316 @@
+"""``agent show``: a run, or one of its components, with everything that was decided and why."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graphs import events
+from graphs.errors import UserError
+
+if TYPE_CHECKING:
+    from agent.store.journal import JournalReader, StoredCall
+    from graphs.draw import RunState
+    from graphs.events import Event
+    from graphs.values import Component
+
+_WIDTH = 100
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.argument("component", required=False)
+@click.option("--calls", is_flag=True, help="Show the prompts and answers of the model calls too.")
+@click.option("--call", "key", metavar="KEY", help="Show the one model call whose key begins with KEY.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show(run: str | None, component: str | None, calls: bool, key: str | None, as_json: bool) -> None:
+    """Show a run (the newest when none is named), or one component of it.
+
+    A component is shown with its contract, what it needs, its tests, each attempt with what failed, each decision
+    with its reason, and its model calls.
+
+    With --json: {"version": 1, "run": …} where run has id, path, live, status, phase, reason, title, seconds, usage,
+    settings, notes, integration (a verdict or null), plan (as `agent graph --json`, or null) and calls; with a
+    component also "component" (as in plan.yaml), "state", "history" (its events) and only its calls; with --call
+    only "call". Prompts and answers are included with --calls and --call.
+    """
+    from agent.cli.output import emit_json
+    from agent.store.journal import SqliteJournal
+    from agent.store.runs import find_run, home
+
+    with SqliteJournal.read(find_run(home(), run).path) as reader:
+        if key is not None:
+            data, text = _one_call(reader, key)
+        else:
+            data, text = _view(reader, component, calls)
+    if as_json:
+        emit_json(data)
+    else:
+        click.echo(text, nl=False)
+
+
+def _view(reader: JournalReader, name: str | None, calls: bool) -> tuple[dict[str, Any], str]:
+    from agent.cli.story import load_from
+
+    state = load_from(reader)
+    component = _component(state, reader, name) if name is not None else None
+    made = list(reader.calls(name))
+    run = {**_run_data(reader, state), "calls": [_call_data(c, whole=calls) for c in made]}
+    if component is None:
+        lines = [*_run_lines(reader, state), *(_call_lines(made, whole=True) if calls else ())]
+        return {"run": run}, _joined(lines)
+    from graphs.document import to_data
+    from graphs.values import to_json
+
+    history = [e for e in reader.events() if e.component == component.id]
+    assert state.plan is not None
+    entry = next(c for c in to_data(state.plan)["components"] if c["id"] == component.id)
+    data = {
+        "run": run,
+        "component": entry,
+        "state": to_json(state.components[component.id]),
+        "history": [{"seq": e.seq, "ts": e.ts, "kind": e.kind, "body": e.body} for e in history],
+    }
+    lines = [*_component_lines(state, component, history), *_call_lines(made, whole=calls)]
+    return data, _joined(lines)
+
+
+def _component(state: RunState, reader: JournalReader, name: str) -> Component:
+    if state.plan is None:
+        raise UserError(f"run {reader.run_dir.name} has no plan yet, so no component {name!r}")
+    try:
+        return state.plan.component(name)
+    except KeyError:
+        from graphs.draw import names
+
+        known = [c.id for c in state.plan.components]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {names(known, 20)}"
+        raise UserError(f"run {reader.run_dir.name} has no component {name!r}; {hint}") from None
+
+
+def _run_data(reader: JournalReader, state: RunState) -> dict[str, Any]:
+    from agent.store.journal import is_live
+    from graphs.draw import as_json
+    from graphs.values import to_json
+
+    return {
+        "id": reader.run_dir.name,
+        "path": str(reader.run_dir),
+        "live": is_live(reader.run_dir),
+        "status": state.status,
+        "phase": state.phase,
+        "reason": state.reason,
+        "title": state.title,
+        "seconds": state.elapsed(_now()),
+        "usage": to_json(state.usage),
+        "settings": dict(state.settings),
+        "notes": list(state.notes),
+        "integration": to_json(state.integration),
+        "plan": as_json(state.plan, state.components) if state.plan else None,
+    }
+
+
+def _now() -> float:
+    import time
+
+    return time.time()
+
+
+def _run_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
+    from agent.cli.story import ENDS, duration, spent
+    from graphs.draw import plain, tree
+
+    yield plain(state.title, _WIDTH) or "(no title)"
+    yield f"  run      {plain(reader.run_dir.name)}"
+    status = ENDS.get(state.status, plain(state.status, 40))
+    yield f"  status   {status}" + (f", {state.phase}" if state.phase else "") + _after(state.reason)
+    if output := plain(str(state.settings.get("output") or "")):
+        yield f"  output   {output}"
+    if model := plain(str(state.settings.get("model") or ""), 80):
+        yield f"  model    {model}"
+    yield f"  spent    {spent(state.usage)} · {duration(state.elapsed(_now()))}"
+    for note in state.notes:
+        yield f"  note     {plain(note, 300)}"
+    if state.plan is not None:
+        yield ""
+        yield tree(state.plan, state.components, _WIDTH).partition("\n")[2].rstrip("\n")
+    if state.integration is not None:
+        verdict = state.integration
+        yield ""
+        yield f"The whole: {len(verdict.passed)} of {len(verdict.cases)} passed{_after(verdict.reason)}"
+        yield from _failing_lines([{"id": c.id, "outcome": c.outcome, "message": c.message} for c in verdict.failing])
+    yield ""
+    run = plain(reader.run_dir.name)
+    if state.status in ("interrupted", "limit"):
+        yield f"go on with: agent resume {run}"
+    yield f"the story: agent log {run}"
+    if state.plan is not None:
+        yield f"one component: agent show {run} {plain(state.plan.components[-1].id, 40)}"
+
+
+def _after(reason: str) -> str:
+    from graphs.draw import plain
+
+    return f": {plain(reason, 300)}" if reason else ""
+
+
+def _component_lines(state: RunState, component: Component, history: list[Event]) -> Iterator[str]:
+    from agent.cli.story import duration, spent
+    from graphs.draw import SIGNS, describe, plain
+
+    assert state.plan is not None
+    known = state.components[component.id]
+    yield f"{plain(component.id)} — {plain(component.purpose)}"
+    yield f"  status     {SIGNS[known.status]} {describe(known)}"
+    needs = ", ".join(plain(d, 40) for d in component.depends_on) or "nothing"
+    users = [c.id for c in state.plan.components if component.id in c.depends_on]
+    yield f"  needs      {needs}"
+    yield f"  needed by  {', '.join(plain(u, 40) for u in users) or 'nothing'}"
+    yield f"  kind       {plain(component.kind, 40)}"
+    yield f"  files      {', '.join(plain(f, 120) for f in component.files)}"
+    if known.commit:
+        yield f"  commit     {plain(known.commit, 40)}"
+    took = f" · {duration(known.seconds)}" if known.seconds else ""
+    yield f"  spent      {spent(known.usage)}{took}"
+    covered = [r for r in state.plan.requirements if r.id in component.requirements]
+    if covered:
+        yield from ("", "Requirements")
+        for requirement in covered:
+            yield f"  {plain(requirement.id, 20)}  {plain(requirement.text)}"
+    yield from _contract_lines(component)
+    yield from _test_lines(history)
+    yield from _history_lines(history)
+
+
+def _contract_lines(component: Component) -> Iterator[str]:
+    from graphs.draw import plain
+    from graphs.examples import render
+
+    yield from ("", "Contract")
+    yield _indented(component.contract.behaviour)
+    for path, source in component.contract.interface.items():
+        yield f"  --- {plain(path, 120)}"
+        yield _indented(source)
+    for example in component.contract.examples:
+        yield f"  --- example {plain(example.id, 80)}"
+        yield _indented(render(example))
+
+
+def _test_lines(history: list[Event]) -> Iterator[str]:
+    """The last verdict, case by case; before there is one, the frozen tests."""
+    from graphs.draw import plain
+
+    verdict: Mapping[str, Any] | None = None
+    ids: list[str] = []
+    for event in history:
+        if event.kind == events.TESTS_FROZEN:
+            ids = [str(i) for i in event.body.get("ids") or ()]
+        found = event.body.get("verdict") or (event.body.get("proof") or {}).get("verdict")
+        verdict = found or verdict
+    if verdict is not None:
+        yield from ("", "Tests")
+        for case in verdict.get("cases") or ():
+            passed = case.get("outcome") == "passed"
+            said = "" if passed else f"  {plain(str(case.get('outcome')), 20)}: {plain(str(case.get('message')), 200)}"
+            yield f"  {'✓' if passed else '✗'} {plain(str(case.get('id')), 120)}{said}"
+    elif ids:
+        yield from ("", "Tests, not run yet")
+        yield from (f"  {plain(i, 120)}" for i in ids)
+
+
+def _history_lines(history: list[Event]) -> Iterator[str]:
+    from agent.cli.story import clock, tell
+
+    told = [e for e in history if e.kind != events.COMPONENT_READY]
+    if not told:
+        return
+    yield from ("", "What happened")
+    began = told[0].ts
+    for event in told:
+        if words := tell(event):
+            yield f"  {clock(event.ts - began):>7}  {words}"
+        if event.kind == events.COMPONENT_ATTEMPT:
+            verdict = event.body.get("verdict") or {}
+            failing = [c for c in verdict.get("cases") or () if c.get("outcome") != "passed"]
+            yield from _failing_lines(failing[1:], indent=11)
+
+
+def _failing_lines(cases: list[Any], indent: int = 2) -> Iterator[str]:
+    from graphs.draw import plain
+
+    for case in cases:
+        said = plain(str(case.get("message") or case.get("outcome")), 200)
+        yield f"{' ' * indent}✗ {plain(str(case.get('id')), 100)}: {said}"
+
+
+def _one_call(reader: JournalReader, key: str) -> tuple[dict[str, Any], str]:
+    found = {c.key: c for c in reader.calls() if c.key.startswith(key)}
+    if len(found) != 1:
+        many = f"fits {len(found)} calls; give more of it" if found else "fits no call"
+        raise UserError(f"the key {key!r} {many}; `agent show {reader.run_dir.name} --json` lists the calls")
+    call = next(iter(found.values()))
+    return {"call": _call_data(call, whole=True)}, _joined(_call_lines([call], whole=True))
+
+
+def _call_data(call: StoredCall, whole: bool) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "key": call.key,
+        "component": call.component,
+        "step": call.step,
+        "attempt": call.attempt,
+        "model": call.model,
+        "state": call.state,
+        "usage": dict(call.usage),
+        "seconds": call.seconds,
+        "ts": call.ts,
+    }
+    return {**data, "request": call.request, "response": call.response} if whole else data
+
+
+def _call_lines(made: list[StoredCall], whole: bool) -> Iterator[str]:
+    from agent.cli.story import amount, duration, money
+    from graphs.draw import plain
+    from graphs.values import Usage, from_json
+
+    if not made:
+        return
+    yield from ("", "Model calls")
+    for call in made:
+        usage = from_json(Usage, dict(call.usage))
+        about = f"{plain(call.component, 40)} " if call.component else ""
+        failed = "" if call.state == "done" else f"  {call.state}"
+        tokens = f"{amount(usage.prompt_tokens)} + {amount(usage.completion_tokens)} tokens"
+        yield (
+            f"  {call.key[:12]}  {about}{plain(call.step, 30)} {call.attempt}  {plain(call.model, 60)}  {tokens}  "
+            f"{money(usage.usd)}  {duration(call.seconds)}{failed}"
+        )
+        if whole:
+            yield from _conversation(call)
+        elif failed:
+            yield f"    {plain(str((call.response or {}).get('error', '')), 300)}"
+
+
+def _conversation(call: StoredCall) -> Iterator[str]:
+    from graphs.draw import plain
+
+    messages = (call.request or {}).get("messages") or ()
+    for message in messages:
+        yield f"  --- {plain(str(message.get('role')), 20)}"
+        yield _indented(str(message.get("content")))
+    answer = call.response or {}
+    yield "  --- answer" if "text" in answer else "  --- no answer"
+    yield _indented(str(answer.get("text") or answer.get("error") or ""))
+
+
+def _indented(text: str) -> str:
+    from agent.printable import printable
+
+    return "\n".join(f"    {line}" for line in printable(text).rstrip().splitlines())
+
+
+def _joined(lines: Any) -> str:
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,249 @@
+"""A run read from its journal, and its events told in words a newcomer understands. Shared by the views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphs import events
+
+if TYPE_CHECKING:
+    from agent.store.journal import JournalReader
+    from graphs.draw import RunState
+    from graphs.events import Event
+    from graphs.values import Usage
+
+_WORDS = 300
+"""Most terminal cells of a text that a model or a program wrote, in one line of the story."""
+
+
+def load(run_dir: Path) -> RunState:
+    """The state of the run in ``run_dir`` as its journal knows it, also while another process works on it.
+
+    Raises ``JournalError`` when the journal cannot be read.
+    """
+    from agent.store.journal import SqliteJournal
+
+    with SqliteJournal.read(run_dir) as reader:
+        return load_from(reader)
+
+
+def load_from(reader: JournalReader) -> RunState:
+    """Like :func:`load`, from an open journal."""
+    from agent.store.journal import is_live
+    from graphs.draw import fold
+
+    live = is_live(reader.run_dir)  # asked first: a run that ends in between is then seen as ended
+    state = fold(reader.events())
+    finished = state.usage if state.status not in ("running", "interrupted") else None
+    for call in reader.calls():
+        state.count_call(call.key, call.component, call.usage, failed=call.state == "failed")
+    if finished is not None and finished.calls:
+        state.usage = finished  # what the run itself said at its end; the calls add up to the same
+    if not live:
+        state.halt()
+    return state
+
+
+def tell(event: Event) -> str:
+    """The event as one line of words, without time and component; empty when there is nothing to tell."""
+    body = event.body
+    say = _TALES.get(event.kind)
+    return say(body) if say else ""
+
+
+def duration(seconds: float) -> str:
+    """``8 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    whole = round(max(seconds, 0.0))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def clock(seconds: float) -> str:
+    """``0:08``, ``3:20``, ``2:05:00``: time since the run began."""
+    whole = int(max(seconds, 0.0))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def money(usd: float | None) -> str:
+    """``$0.12``; four decimals below a cent; ``price unknown`` for ``None``."""
+    if usd is None:
+        return "price unknown"
+    return f"${usd:.4f}" if 0 < usd < 0.01 else f"${usd:.2f}"
+
+
+def amount(count: int) -> str:
+    """``950``, ``12.3k``, ``4.5M``."""
+    if count < 1_000:
+        return str(count)
+    return f"{count / 1_000:.1f}k" if count < 999_950 else f"{count / 1_000_000:.1f}M"
+
+
+def spent(usage: Usage) -> str:
+    """Calls, tokens and money in one phrase."""
+    calls = f"{usage.calls} model call{'s' * (usage.calls != 1)}"
+    return f"{calls} · {amount(usage.tokens)} tokens · {money(usage.usd)}"
+
+
+def _text(value: Any, most: int = _WORDS) -> str:
+    from graphs.draw import plain
+
+    return plain(str(value or ""), most)
+
+
+def _many(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _because(body: Mapping[str, Any], key: str = "reason") -> str:
+    reason = _text(body.get(key))
+    return f": {reason}" if reason else ""
+
+
+def _list(body: Mapping[str, Any], key: str) -> Sequence[Any]:
+    value = body.get(key)
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _started(body: Mapping[str, Any]) -> str:
+    title = _text(body.get("title")) or "no title"
+    return f"the run began: {title}{_ceilings(body.get('limits'))}"
+
+
+def _ceilings(limits: Any) -> str:
+    """What the run may cost at most: every run has a ceiling, and says so at its start."""
+    if not isinstance(limits, Mapping):
+        return ""
+    most = []
+    if isinstance(limits.get("max_usd"), (int, float)):
+        most.append(money(limits["max_usd"]))
+    if isinstance(limits.get("max_tokens"), int):
+        most.append(f"{amount(limits['max_tokens'])} tokens")
+    if isinstance(limits.get("max_calls"), int):
+        most.append(f"{limits['max_calls']} calls")
+    if isinstance(limits.get("max_seconds"), (int, float)):
+        most.append(duration(limits["max_seconds"]))
+    return f" (ceiling: {', '.join(most)})" if most else ""
+
+
+def _exemplars(body: Mapping[str, Any]) -> str:
+    chosen = _list(body, "names")
+    if not chosen:
+        return "no example plan fits this spec; the model plans without"
+    return f"chose {_many(len(chosen), 'example plan')} to show the model: {_text(', '.join(map(str, chosen)))}"
+
+
+def _plan(body: Mapping[str, Any]) -> str:
+    plan = body.get("plan")
+    data = plan if isinstance(plan, Mapping) else {}
+    author = {"model": "by the model", "user": "by the user", "kept": "kept"}.get(str(body.get("author")), "")
+    size = _many(len(_list(data, "components")), "component")
+    return f"plan, revision {data.get('revision', 1)} {author}".rstrip() + f": {size}" + _because(body, "why")
+
+
+def _step(body: Mapping[str, Any]) -> str:
+    from graphs.draw import State, doing
+
+    attempt = body.get("attempt")
+    state = State(step=str(body.get("step", "")), step_attempt=attempt if isinstance(attempt, int) else 0)
+    detail = _text(body.get("detail"))
+    return doing(state) + (f": {detail}" if detail else "")
+
+
+def _frozen(body: Mapping[str, Any]) -> str:
+    dropped = _list(body, "dropped")
+    count = len(_list(body, "ids"))
+    words = f"{_many(count, 'test')} {'is' if count == 1 else 'are'} fixed from here on"
+    if dropped:
+        first = dropped[0] if isinstance(dropped[0], Mapping) else {"id": dropped[0]}
+        words += f"; {_many(len(dropped), 'test')} dropped, first {_text(first.get('id'), 80)}{_because(first)}"
+    return words
+
+
+def _attempt(body: Mapping[str, Any]) -> str:
+    words = f"attempt {body.get('number')}: {body.get('passed')} of {body.get('total')} tests passed"
+    verdict = body.get("verdict")
+    if isinstance(verdict, Mapping) and verdict.get("status") != "passed":
+        failing = [c for c in _list(verdict, "cases") if isinstance(c, Mapping) and c.get("outcome") != "passed"]
+        if failing:
+            said = _text(failing[0].get("message"), 160) or _text(failing[0].get("outcome"))
+            words += f"; first failure {_text(failing[0].get('id'), 80)}: {said}"
+        else:
+            words += f"; {_text(verdict.get('reason')) or _text(verdict.get('status'))}"
+    return words
+
+
+def _passed(body: Mapping[str, Any]) -> str:
+    proof = body.get("proof")
+    data = proof if isinstance(proof, Mapping) else {}
+    verdict = data.get("verdict")
+    cases = len(_list(verdict, "cases")) if isinstance(verdict, Mapping) else 0
+    attempts = data.get("attempts") or 1
+    return f"proven: {_many(cases, 'test')} passed" + (f" after {attempts} attempts" if attempts != 1 else "")
+
+
+def _integrated(body: Mapping[str, Any]) -> str:
+    verdict = body.get("verdict")
+    data = verdict if isinstance(verdict, Mapping) else {}
+    cases = [c for c in _list(data, "cases") if isinstance(c, Mapping)]
+    passed = sum(c.get("outcome") == "passed" for c in cases)
+    words = f"the whole: {passed} of {_many(len(cases), 'test')} passed"
+    return words if data.get("status") == "passed" else words + _because(data)
+
+
+def _finished(body: Mapping[str, Any]) -> str:
+    words = f"the run ended: {ENDS.get(str(body.get('status')), _text(body.get('status'), 40))}"
+    seconds = body.get("seconds")
+    return words + (f" after {duration(seconds)}" if isinstance(seconds, (int, float)) else "") + _because(body)
+
+
+def _call(body: Mapping[str, Any]) -> str:
+    error = _text(body.get("error"))
+    return f"the model call for {_text(body.get('step'), 40)} brought no answer: {error}" if error else ""
+
+
+ENDS: Mapping[str, str] = {
+    "passed": "passed",
+    "failed": "not passed",
+    "limit": "stopped at a ceiling",
+    "declined": "stopped",
+    "interrupted": "interrupted",
+    "running": "running",
+    "unreadable": "unreadable",
+}
+"""Status of a run → words."""
+
+_TALES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    events.RUN_STARTED: _started,
+    events.RUN_RESUMED: lambda body: "the run goes on",
+    events.REQUIREMENTS_READ: lambda body: (
+        f"found {_many(len(_list(body, 'requirements')), 'requirement')} in the spec"
+    ),
+    events.EXEMPLARS_CHOSEN: _exemplars,
+    events.PLAN_REVISED: _plan,
+    events.PLAN_APPROVED: lambda body: (
+        "the plan was approved" + (f" by {_text(body['by'], 40)}" if body.get("by") else "")
+    ),
+    events.COMPONENT_READY: lambda body: "all it needs is proven; it waits for its turn",
+    events.COMPONENT_STARTED: lambda body: "work on it begins",
+    events.COMPONENT_STEP: _step,
+    events.TESTS_FROZEN: _frozen,
+    events.COMPONENT_ATTEMPT: _attempt,
+    events.COMPONENT_DECISION: lambda body: f"decision: {_text(body.get('decision'), 80)}{_because(body)}",
+    events.COMPONENT_PASSED: _passed,
+    events.COMPONENT_FAILED: lambda body: f"not built{_because(body)}",
+    events.COMPONENT_BLOCKED: lambda body: f"cannot be built, because {_text(body.get('by'), 60)} failed",
+    events.COMPONENT_KEPT: lambda body: "kept: it was proven before",
+    events.COMMITTED: lambda body: f"committed as {_text(body.get('commit'), 13)}",
+    events.CALL_FINISHED: _call,
+    events.INTEGRATION_STARTED: lambda body: "every part is proven; testing the whole",
+    events.INTEGRATION_FINISHED: _integrated,
+    events.RUN_FINISHED: _finished,
+    events.RUN_INTERRUPTED: lambda body: f"interrupted{_because(body)}",
+    events.NOTE: lambda body: f"note: {_text(body.get('text'))}",
+}

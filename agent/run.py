@@ -1,0 +1,568 @@
+"""The composition root and the Python API: a configuration becomes objects, the objects a graph, the graph a result."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, closing, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from langsmith import tracing_context
+
+from agent import __version__
+from agent.budget import Budget
+from agent.checks import check_language, open_toolchain
+from agent.checks.journaled import JournaledChecker
+from agent.checks.packages import Environment, installed, problems_of_packages
+from agent.checks.stub import problems_of_interface
+from agent.config import ROLES, Settings
+from agent.models import find_model, open_model, replay
+from agent.models.base import Model
+from agent.models.journaled import JournaledModel
+from agent.models.pricing import Prices
+from agent.models.replay import Recorder
+from agent.paths import check_paths
+from agent.prompts import Prompts
+from agent.sandbox import open_sandbox
+from agent.store.journal import JournalReader, SqliteJournal
+from agent.store.runs import find_run, list_runs, new_run
+from agent.strategies import open_strategy
+from agent.threads import in_daemon_thread
+from agent.workspace import GitRepository, check_output, former_plan, require_git, sole_writer
+from few_shot import exemplar, retrieve
+from graphs import dag, document, events, run_graph
+from graphs.errors import LimitReached, PathRefused, PlanError, PrerequisiteError, UserError
+from graphs.events import Event
+from graphs.ports import Human
+from graphs.scheduler import Slots
+from graphs.values import Component, Limits, Plan, Proof, Requirement, Spec, Usage, Verdict, from_json, to_json
+
+UNPRICED_TOKENS = 2_000_000
+"""Ceiling of tokens where no price is known and none was given: about what 5 USD bought of a mid-priced model in 2026."""
+
+UNSANDBOXED = "generated code runs UNSANDBOXED, with your rights, because of --sandbox none"
+"""Said at every such run; its verdicts carry the same word."""
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+"""Signals that end a run in order: journalled, resumable."""
+
+RunStatus = Literal["passed", "failed", "limit", "interrupted", "declined", "planned"]
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run, wholly described: what resume needs is in here and goes into the journal."""
+
+    spec: Spec
+    """What to build."""
+    output: Path
+    """Where the repository goes; absolute."""
+    settings: Settings
+    """Everything that can be configured."""
+    home: Path
+    """Where run directories are kept."""
+    plan: Plan | None = None
+    """A plan to build instead of asking for one."""
+    record: Path | None = None
+    """Write every answer of the model to this recording."""
+    replay_delay: float = 0.0
+    """Seconds a replayed answer takes, so that a demonstration can be watched."""
+    exemplar_directory: Path | None = None
+    """The user's own exemplars, beside those that are shipped."""
+    plan_only: bool = False
+    """Stop when there is a plan."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended."""
+
+    run_id: str
+    """Names it for ``agent resume``, ``show``, ``log``."""
+    status: RunStatus
+    """``passed`` only when every component is proven and the assembled repository passed."""
+    output: Path
+    """Where the repository is."""
+    plan: Plan | None = None
+    """The plan in force; ``None`` when there was none yet."""
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    """Component id → proof, passed or failed."""
+    blocked: Mapping[str, str] = field(default_factory=dict)
+    """Component id → the failed component that blocks it."""
+    verdict: Verdict | None = None
+    """Of the assembled repository; ``None`` when a component is missing."""
+    usage: Usage = field(default_factory=Usage)
+    """Spent by all processes of the run."""
+    seconds: float = 0.0
+    """Wall time of this process."""
+    reason: str = ""
+    """One sentence when not passed."""
+
+
+class NoHuman:
+    """Nobody is asked: every plan is let pass."""
+
+    async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
+        """The plan as it is."""
+        return plan
+
+
+class _PlanOnly:
+    """Lets no plan pass: the run ends when there is one."""
+
+    async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
+        """Nothing is to be built."""
+        return None
+
+
+def check_component(component: Component, spec: Spec | None = None) -> list[str]:
+    """Rules on components beyond those of ``graphs.dag``: file names that may be written, interfaces that parse,
+    packages that the specification, where it is given, allows."""
+    found = list(problems_of_interface(component))
+    found += problems_of_packages(component.packages, None if spec is None else spec.settings.get("packages", ()))
+    try:
+        check_paths(dict.fromkeys(component.files, ""), None)
+    except PathRefused as error:
+        found += error.problems
+    return found
+
+
+def start(config: RunConfig, human: Human | None = None, listeners: Sequence[Listener] = ()) -> RunResult:
+    """Begin a new run and see it through. Blocking; see :func:`run_async` for the errors."""
+    if not config.plan_only:
+        check_output(config.output, config.spec.digest)
+        for info in list_runs(config.home):
+            if info.status == "running" and info.output == str(config.output):
+                raise UserError(
+                    f"run {info.id} is delivering to {info.output!r} now; wait for it, stop it, or name another output with -o"
+                )
+    _prepare(config)
+    with nullcontext() if config.plan_only else sole_writer(config.output, config.home):
+        run_id, run_dir = new_run(config.home, config.spec.title)
+        journal = SqliteJournal.create(run_dir)
+        return _drive(config, run_id, journal, human or NoHuman(), listeners, new=True)
+
+
+def resume(
+    home: Path,
+    prefix: str | None = None,
+    change: Callable[[Settings], Settings] = lambda s: s,
+    human: Human | None = None,
+    listeners: Sequence[Listener] = (),
+) -> RunResult:
+    """Go on with a run: what its journal holds is not asked, built or tested again.
+
+    Args:
+        home: where run directories are kept.
+        prefix: of the run's id; the newest run when ``None``.
+        change: applied to the settings of the run, to raise a ceiling for instance.
+    """
+    info = find_run(home, prefix)
+    journal = SqliteJournal.open(info.path)
+    with closing(journal):
+        config = _config_of(journal, home, change)
+        _prepare(config)
+        with sole_writer(config.output, home):
+            return _drive(config, info.id, journal, human or NoHuman(), listeners, new=False)
+
+
+def config_of(run_dir: Path, home: Path, change: Callable[[Settings], Settings] = lambda s: s) -> RunConfig:
+    """What a run was started with, its settings changed; ``UserError`` when it cannot be resumed."""
+    with SqliteJournal.read(run_dir) as journal:
+        return _config_of(journal, home, change)
+
+
+def decompose(config: RunConfig, listeners: Sequence[Listener] = ()) -> Plan:
+    """Only plan. The calls are journalled like those of any run."""
+    result = start(replace(config, plan_only=True), _PlanOnly(), listeners)
+    if result.plan is None:
+        raise LimitReached("calls", result.reason)
+    return result.plan
+
+
+def _prepare(config: RunConfig) -> None:
+    """What can be found wrong before a run exists is found here: nothing is left behind by a misuse."""
+    if not config.plan_only:
+        require_git()
+        open_sandbox(config.settings.sandbox).probe()
+    rules = partial(check_component, spec=config.spec)
+    if config.plan is not None and (found := dag.problems(config.plan, config.spec, rules)):
+        raise PlanError(found)
+    check_language(config.spec.settings.get("language", "python"))
+    models = _open_models(replace(config, record=None))
+    open_strategy(config.settings.strategy, models.__getitem__, Prompts(config.settings.prompts), check_component)
+    if config.record is not None:
+        _check_recording(config.record)
+
+
+def _check_recording(path: Path) -> None:
+    """The recording is opened when the run exists; what will go wrong then is said now."""
+    if path.exists():
+        replay.read(path)
+    place = next(p for p in (path, *path.parents) if p.exists())
+    if path.is_dir() or (place != path and not place.is_dir()) or not os.access(place, os.W_OK):
+        raise UserError(f"the recording {str(path)!r} cannot be written; name another file with --record")
+
+
+def _drive(
+    config: RunConfig,
+    run_id: str,
+    journal: SqliteJournal,
+    human: Human,
+    listeners: Sequence[Listener],
+    *,
+    new: bool,
+) -> RunResult:
+    for listener in listeners:
+        journal.subscribe(listener)
+    heard = {number: signal.getsignal(number) for number in STOPS}
+    try:
+        return asyncio.run(_run(config, run_id, journal, human, new=new))
+    finally:
+        journal.close()
+        for number, handler in heard.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    """The run is ending: a second Ctrl-C must not keep it from saying so in the journal."""
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+async def _run(config: RunConfig, run_id: str, journal: SqliteJournal, human: Human, *, new: bool) -> RunResult:
+    """Set everything up, run the graph, and tell the end apart from every other end."""
+    began = time.monotonic()
+    result = RunResult(run_id, "failed", config.output)
+    spent = _spent(journal)
+    models = _open_models(config)
+    price = _price(list(models.values()))
+    limits = limits_of(config.settings, known_price=price(Usage()) is not None)
+    budget = Budget(limits, price, spent)
+    if new:
+        await journal.append(_started(config, run_id, limits))
+    else:
+        await journal.append(Event(events.RUN_RESUMED, body={"pid": os.getpid(), "limits": to_json(limits)}))
+    await _say_at_the_start(config, journal, models)
+    past = _past(journal, config)
+    async with AsyncExitStack() as stack:
+        for model in dict.fromkeys(models.values()):
+            stack.push_async_callback(model.close)
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        try:
+            # LangGraph would send traces to a hosted service when the environment asks for it; recording is local here.
+            with tracing_context(enabled=False):
+                async with asyncio.timeout(config.settings.max_seconds) as ceiling:
+                    packages = await _fetch_packages(config, journal)
+                    context = _compose(config, run_id, journal, human, past, models, budget, limits, packages)
+                    state = await run_graph.run(context)
+            result = _result(result, state)
+            if config.plan_only:
+                result = replace(result, status="planned", reason="")
+        except TimeoutError:
+            if not ceiling.expired():
+                raise
+            result = replace(
+                result, status="limit", reason=f"the ceiling of {config.settings.max_seconds:g} seconds is reached"
+            )
+        except LimitReached as error:
+            result = replace(result, status="limit", reason=str(error))
+        except asyncio.CancelledError:
+            _ignore_signals()
+            await journal.append(Event(events.RUN_INTERRUPTED, body={"reason": "stopped by a signal"}))
+            raise
+        except Exception as error:
+            reason = str(error) or "the question whether to build the plan was left"
+            await journal.append(Event(events.RUN_INTERRUPTED, body={"reason": reason}))
+            raise
+        seconds = time.monotonic() - began
+        result = replace(_known(result, journal), usage=budget.spent, seconds=seconds)
+        await journal.append(
+            Event(
+                events.RUN_FINISHED,
+                revision=result.plan.revision if result.plan else 0,
+                body={
+                    "status": result.status,
+                    "usage": to_json(result.usage),
+                    "seconds": seconds,
+                    "reason": result.reason,
+                },
+            )
+        )
+    return result
+
+
+async def _say_at_the_start(config: RunConfig, journal: SqliteJournal, models: Mapping[str, Model]) -> None:
+    """What whoever watches must know before anything happens."""
+    if config.settings.sandbox == "none" and not config.plan_only:
+        await journal.append(Event(events.NOTE, body={"text": UNSANDBOXED}))
+    for name in dict.fromkeys(model.name for model in models.values()):
+        kind, _, directory = name.partition(":")
+        if kind == "manual":  # transient: it is news only to those who must answer now
+            text = f"each question to the model is a file in {directory!r}; README.txt there says how to answer"
+            journal.tell(Event(events.NOTE, body={"text": text}))
+
+
+async def _fetch_packages(config: RunConfig, journal: SqliteJournal) -> Path | None:
+    """The directory of the packages the specification allows, fetched unless an earlier process of the run did.
+
+    Before the first question is paid for, and said to the user. ``None`` when there are none, or nothing will be built.
+    """
+    wanted = config.spec.settings.get("packages", ())
+    if not wanted or config.plan_only:
+        return None
+    environment = Environment(journal.run_dir / "packages")
+    if not environment.place(wanted).is_dir():
+        text = f"fetching the packages that the specification allows: {', '.join(wanted)} (wheels only)"
+        await journal.append(Event(events.NOTE, body={"text": text}))
+    directory = await in_daemon_thread(environment.ensure, wanted)
+    text = f"generated code may import: {', '.join(installed(directory))} (log: {environment.log(wanted)})"
+    await journal.append(Event(events.NOTE, body={"text": text}))
+    return directory
+
+
+def _compose(
+    config: RunConfig,
+    run_id: str,
+    journal: SqliteJournal,
+    human: Human,
+    past: run_graph.Past,
+    models: Mapping[str, Model],
+    budget: Budget,
+    limits: Limits,
+    packages: Path | None,
+) -> run_graph.Context:
+    """The objects of a run, each given to those that need it."""
+    settings = config.settings
+    model_slots, test_slots = Slots(settings.parallel), Slots(settings.test_slots)
+    journaled = {role: JournaledModel(model, journal, model_slots, budget) for role, model in models.items()}
+    sandbox = open_sandbox(settings.sandbox)
+    language = config.spec.settings.get("language", "python")
+    toolchain = open_toolchain(language, sandbox, settings.sandbox_limits, packages)
+    rules = partial(check_component, spec=config.spec)
+    prompts = Prompts(settings.prompts)
+    strategy = open_strategy(settings.strategy, journaled.__getitem__, prompts, rules, settings.temperature)
+    return run_graph.Context(
+        spec=config.spec,
+        given_plan=config.plan,
+        past=past,
+        strategy=strategy,
+        checker=JournaledChecker(toolchain, journal, test_slots),
+        journal=journal,
+        human=human,
+        repository=GitRepository(config.output, config.spec, run_id),
+        choose_exemplars=lambda spec: choose_exemplars(spec, config.exemplar_directory, settings.exemplars),
+        check_component=rules,
+        limits=limits,
+        parallel=settings.parallel + settings.test_slots,
+    )
+
+
+def _open_models(config: RunConfig) -> dict[str, Model]:
+    """Role → model. Roles that share a name share the model; a recorder stands in front when answers are recorded."""
+    settings = config.settings
+    prices = Prices.load(settings.prices)
+    name, base_url = settings.model, settings.base_url
+    if name is None and not settings.models:
+        found = find_model(os.environ)
+        name, base_url = found.name, found.base_url
+    opened: dict[str, Model] = {}
+    roles: dict[str, Model] = {}
+    for role in ROLES:
+        wanted = settings.models.get(role) or name
+        if wanted is None:
+            raise PrerequisiteError(
+                f"no model is named for the role {role!r}; set it in [models], or a model for all with --model"
+            )
+        if wanted not in opened:
+            model = open_model(
+                wanted,
+                base_url=base_url,
+                api_key=os.environ.get(settings.api_key_env),
+                seconds=settings.request_seconds,
+                prices=prices,
+                replay_delay=config.replay_delay,
+            )
+            opened[wanted] = Recorder(model, config.record) if config.record else model
+        roles[role] = opened[wanted]
+    return roles
+
+
+def limits_of(settings: Settings, known_price: bool) -> Limits:
+    """The ceilings of a run. Money binds where every price is known; where one is not, tokens must."""
+    return Limits(
+        max_usd=settings.max_usd if known_price else None,
+        max_tokens=settings.max_tokens if settings.max_tokens is not None else None if known_price else UNPRICED_TOKENS,
+        max_seconds=settings.max_seconds,
+        max_calls=settings.max_calls,
+        test_rewrites=settings.test_rewrites,
+        repairs=settings.repairs,
+        no_progress=settings.no_progress,
+        component_seconds=settings.component_seconds,
+    )
+
+
+def _price(models: Sequence[Model]) -> Callable[[Usage], float | None]:
+    """US dollars of a usage at the dearest of the models; ``None`` when one price is unknown."""
+
+    def price(usage: Usage) -> float | None:
+        prices = [model.price(usage) for model in models]
+        return None if None in prices else max(p for p in prices if p is not None)
+
+    return price
+
+
+def choose_exemplars(spec: Spec, user_directory: Path | None, count: int) -> run_graph.Exemplars:
+    """The exemplars to show for a spec, best first."""
+    chosen = retrieve.choose(spec.text, exemplar.library(user_directory), count) if count else []
+    return run_graph.Exemplars(
+        names=tuple(c.exemplar.name for c in chosen),
+        texts=tuple(exemplar.as_prompt(c.exemplar) for c in chosen),
+        why=tuple(c.why for c in chosen),
+    )
+
+
+def _started(config: RunConfig, run_id: str, limits: Limits) -> Event:
+    """The event that holds all that resume needs."""
+    settings = {**config.settings.as_data(), "output": str(config.output)}
+    return Event(
+        events.RUN_STARTED,
+        body={
+            "run": run_id,
+            "version": __version__,
+            "title": config.spec.title,
+            "spec": to_json(config.spec),
+            "settings": settings,
+            "limits": to_json(limits),
+            "plan": document.to_data(config.plan) if config.plan else None,
+            "record": str(config.record) if config.record else None,
+            "replay_delay": config.replay_delay,
+            "exemplar_directory": str(config.exemplar_directory) if config.exemplar_directory else None,
+            "plan_only": config.plan_only,
+            "prompts": dict(Prompts(config.settings.prompts).digests),
+        },
+    )
+
+
+def _started_body(journal: JournalReader) -> Any:
+    started = next(journal.events(kind=events.RUN_STARTED), None)
+    if started is None:
+        raise UserError(f"the run in {str(journal.run_dir)!r} ended before it began; start it again with 'agent run'")
+    return started.body
+
+
+def _config_of(journal: JournalReader, home: Path, change: Callable[[Settings], Settings]) -> RunConfig:
+    body = _started_body(journal)
+    if body["plan_only"]:
+        raise UserError("that run only made a plan; build it with: agent run SPEC.md --plan plan.yaml")
+    settings = from_json(Settings, body["settings"])
+    return RunConfig(
+        spec=from_json(Spec, body["spec"]),
+        output=Path(body["settings"]["output"]),
+        settings=change(settings),
+        home=home,
+        plan=document.from_data(body["plan"]) if body["plan"] else None,
+        record=Path(body["record"]) if body["record"] else None,
+        replay_delay=body["replay_delay"],
+        exemplar_directory=Path(body["exemplar_directory"]) if body["exemplar_directory"] else None,
+    )
+
+
+def _past(journal: SqliteJournal, config: RunConfig) -> run_graph.Past:
+    """The fold of the journal, and of earlier runs of this spec that delivered to the same place."""
+    past = _fold(journal)
+    earlier: dict[str, Proof] = {}
+    for info in list_runs(config.home):
+        if info.path == journal.run_dir or info.output != str(config.output):
+            continue
+        with SqliteJournal.read(info.path) as other:
+            earlier = {**_fold(other).proofs, **earlier}
+    former = former_plan(config.output) if past.plan is None and config.plan is None else None
+    if former is not None and former.spec_digest != config.spec.digest:
+        former = None
+    return replace(past, former=former, proofs={**earlier, **past.proofs})
+
+
+def _fold(journal: JournalReader) -> run_graph.Past:
+    past = run_graph.Past()
+    proofs: dict[str, Proof] = {}
+    passed: set[str] = set()
+    for event in journal.events(kind=_FOLDED):
+        body: Any = event.body
+        if event.kind == events.PLAN_REVISED:
+            past = replace(past, plan=document.from_data(body["plan"]), verdict=None)
+        elif event.kind == events.REQUIREMENTS_READ:
+            past = replace(past, requirements=tuple(from_json(Requirement, r) for r in body["requirements"]))
+        elif event.kind == events.PLAN_APPROVED:
+            past = replace(past, approved=True)
+        elif event.kind in (events.COMPONENT_PASSED, events.COMPONENT_KEPT):
+            proof = from_json(Proof, body["proof"])
+            proofs[proof.key] = proof
+            passed.add(proof.component)
+            past = replace(past, verdict=None)
+        elif event.kind == events.INTEGRATION_FINISHED:
+            verdict = from_json(Verdict, body["verdict"])
+            past = replace(past, verdict=verdict if verdict.status == "passed" else None)
+    return replace(past, proofs=proofs, passed=frozenset(passed))
+
+
+_FOLDED = (
+    events.PLAN_REVISED,
+    events.REQUIREMENTS_READ,
+    events.PLAN_APPROVED,
+    events.COMPONENT_PASSED,
+    events.COMPONENT_KEPT,
+    events.INTEGRATION_FINISHED,
+)
+
+
+def _spent(journal: SqliteJournal) -> Usage:
+    return sum((from_json(Usage, dict(u)) for u in journal.usages()), Usage())
+
+
+def _result(result: RunResult, state: run_graph.State) -> RunResult:
+    if not state["approved"]:
+        return replace(
+            result, status="declined", plan=document.from_data(state["plan"]), reason="the plan was not approved"
+        )
+    plan = document.from_data(state["plan"])
+    proofs = {i: from_json(Proof, p) for i, p in state["proofs"].items()}
+    verdict = from_json(Verdict, state["verdict"]) if state["verdict"] else None
+    failed = [i for i, proof in proofs.items() if proof.status == "failed"]
+    if failed:
+        count = f"{len(failed)} component{'s' * (len(failed) > 1)} failed"
+        blocked = len(state["blocked"])
+        reason = f"{count} ({', '.join(failed)})" + (f", {blocked} blocked by that" if blocked else "")
+    elif verdict is None or verdict.status != "passed":
+        reason = f"the assembled repository does not pass: {verdict.reason if verdict else 'it was not checked'}"
+    else:
+        reason = ""
+    return replace(
+        result,
+        status="failed" if reason else "passed",
+        plan=plan,
+        proofs=proofs,
+        blocked=state["blocked"],
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _known(result: RunResult, journal: SqliteJournal) -> RunResult:
+    """At a ceiling the graph returns nothing; what is proven is in the journal."""
+    if result.plan is not None:
+        return result
+    past = _fold(journal)
+    here = {c.id for c in past.plan.components} if past.plan else set()
+    return replace(result, plan=past.plan, proofs={p.component: p for p in past.proofs.values() if p.component in here})

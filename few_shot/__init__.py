@@ -1,0 +1,1 @@
+"""Exemplars of right-sized plans: format and retrieval."""

@@ -1,0 +1,51 @@
+"""Facts that happened. A run is the fold of its events; the terminal, the page and the data set read the same stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Kinds, with the keys of their body. Components are named by Event.component; a plan revision by Event.revision.
+RUN_STARTED = "run.started"  # spec, settings (everything resume needs), limits
+RUN_RESUMED = "run.resumed"  # pid
+REQUIREMENTS_READ = "requirements.read"  # requirements: [...]
+EXEMPLARS_CHOSEN = "exemplars.chosen"  # names: [...], why
+PLAN_REVISED = "plan.revised"  # plan: {...}, author: model|user|kept, why
+PLAN_APPROVED = "plan.approved"  # by: user|--yes|--plan
+COMPONENT_READY = "component.ready"
+COMPONENT_STARTED = "component.started"  # key
+COMPONENT_STEP = "component.step"  # step: tests|red|code|check|repair, attempt, detail
+TESTS_FROZEN = "tests.frozen"  # ids: [...], dropped: [...] with reasons
+COMPONENT_ATTEMPT = "component.attempt"  # number, step, verdict, passed, total
+COMPONENT_DECISION = "component.decision"  # decision, reason: why the loop went where it went
+COMPONENT_PASSED = "component.passed"  # proof: {...}
+COMPONENT_FAILED = "component.failed"  # proof: {...}, reason
+COMPONENT_BLOCKED = "component.blocked"  # by: id
+COMPONENT_KEPT = "component.kept"  # proof: {...}: proven in an earlier run under the same key
+CALL_STARTED = "call.started"  # key, step, model            (transient: the calls table is the durable form)
+CALL_FINISHED = "call.finished"  # key, step, usage, seconds, error
+COMMITTED = "component.committed"  # commit
+INTEGRATION_STARTED = "integration.started"
+INTEGRATION_FINISHED = "integration.finished"  # verdict, entry: {...}
+RUN_FINISHED = "run.finished"  # status, usage, seconds, reason
+RUN_INTERRUPTED = "run.interrupted"  # reason
+NOTE = "note"  # text: something the user should read
+
+
+@dataclass(frozen=True)
+class Event:
+    """One fact. ``seq`` and ``ts`` are given by the journal when it becomes durable; 0 until then and for transient ones."""
+
+    kind: str
+    """One of the constants of this module."""
+    component: str = ""
+    """The component it is about; empty for the run as a whole."""
+    revision: int = 0
+    """The plan revision in force; 0 before there is a plan."""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    """Plain JSON; keys as listed beside each kind."""
+    seq: int = 0
+    """Position in the journal, from 1."""
+    ts: float = 0.0
+    """Seconds since the epoch."""

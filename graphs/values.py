@@ -1,0 +1,304 @@
+"""The values everything else is made of. All are frozen; all are plain data that JSON can hold (see ``to_json``)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter
+
+ExampleKind = Literal["python", "shell"]
+Outcome = Literal["passed", "failed", "error", "skipped", "missing"]
+VerdictStatus = Literal["passed", "failed", "error", "timeout"]
+Status = Literal["pending", "ready", "running", "passed", "failed", "blocked", "skipped"]
+Files = Mapping[str, str]
+"""Path (POSIX, relative, as a model or person wrote it) → text."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of an example: something to do and exactly what must come back."""
+
+    run: str
+    """A Python statement or expression (kind ``python``), or one shell command line (kind ``shell``)."""
+    expect: str = ""
+    """What is printed: standard output for a shell step; printed text and the repr of the value for a Python step."""
+    raises: str | None = None
+    """Python only: the name of the exception class that must be raised, without its module."""
+    message: str | None = None
+    """Python only: the exception's text, when the example gives one."""
+    exit: int = 0
+    """Shell only: the exit status."""
+    stdin: str = ""
+    """Shell only: text given on standard input."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """Acceptance as data. Steps share one namespace (python) or one directory (shell). Expected values never enter the sandbox."""
+
+    id: str
+    """``E1``… for examples of the spec; ``<component>.C1``… for examples of a contract."""
+    kind: ExampleKind
+    """What interprets the steps."""
+    steps: tuple[Step, ...]
+    """In order; a failing step fails the example."""
+    line: int = 0
+    """The 1-based line of the spec it was read from; 0 when it comes from a contract."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One thing the user asked for."""
+
+    id: str
+    """``R1``, ``R2``…"""
+    text: str
+    """What must hold, in one sentence."""
+    quote: str = ""
+    """The words of the spec it comes from, verbatim."""
+    line: int = 0
+    """The 1-based line of the spec the quote starts at; 0 when unknown."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the user asked: parsed ``spec.md``."""
+
+    title: str
+    """The first heading, or the first line."""
+    text: str
+    """The Markdown without its front matter."""
+    digest: str
+    """SHA-256 (hex) of the whole source text, front matter included."""
+    examples: tuple[Example, ...] = ()
+    """Fenced shell sessions and doctests found in the text."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The front matter: known keys only (see ``agent/spec.py``)."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a component promises its dependents. Complete: signatures and behaviour, errors, invariants, examples."""
+
+    interface: Mapping[str, str] = field(default_factory=dict)
+    """Owned path → source of its public face: signatures, docstrings, bodies of ``...``. The stub is made from it."""
+    behaviour: str = ""
+    """Prose: what it does, its errors, its invariants, limits of inputs."""
+    examples: tuple[Example, ...] = ()
+    """Examples judged by the oracle outside the sandbox."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One unit to build: a vertex of the plan."""
+
+    id: str
+    """Lower snake case, unique in the plan."""
+    purpose: str
+    """One sentence: why it exists."""
+    files: tuple[str, ...]
+    """Paths it owns; no other component may write them. Its test file is not among them (see ``graphs/dag.py``)."""
+    contract: Contract
+    """What it promises."""
+    depends_on: tuple[str, ...] = ()
+    """Ids of the components whose contracts it may use."""
+    requirements: tuple[str, ...] = ()
+    """Ids of the requirements it covers."""
+    kind: str = "library"
+    """``library``, ``cli``, ``service``, ``data`` or ``docs``; durations are remembered per kind."""
+    packages: tuple[str, ...] = ()
+    """Third-party packages its code imports, as requirement strings."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An immutable DAG of components for one spec. Each change makes the next revision."""
+
+    title: str
+    """Name of what is built."""
+    components: tuple[Component, ...]
+    """In any order; ``depends_on`` gives the edges."""
+    requirements: tuple[Requirement, ...] = ()
+    """All requirements of the spec; each must be covered by a component."""
+    spec_digest: str = ""
+    """Which spec it was made for."""
+    revision: int = 1
+    """1, 2, 3…"""
+    language: str = "python"
+    """The toolchain."""
+    entry: str = ""
+    """A command that starts the program in the finished repository (``python -m pkg --help``); empty for a library."""
+
+    def component(self, component_id: str) -> Component:
+        """The component with that id; ``KeyError`` when there is none."""
+        for component in self.components:
+            if component.id == component_id:
+                return component
+        raise KeyError(component_id)
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What happened to one declared test or example."""
+
+    id: str
+    """``tests/test_x.py::test_a`` or an example's id."""
+    outcome: Outcome
+    """``missing``: declared, but never reported."""
+    message: str = ""
+    """Why it did not pass; made safe to print, capped. Written by the code under test: treat it as hostile text."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What execution said."""
+
+    status: VerdictStatus
+    """``passed`` only when every declared case passed and the report could not have been forged."""
+    cases: tuple[CaseResult, ...] = ()
+    """One per declared test and example, in declared order."""
+    reason: str = ""
+    """One sentence when not passed."""
+    output: str = ""
+    """Head and tail of what was printed, made safe to print."""
+    seconds: float = 0.0
+    """Wall time of the sandboxed runs."""
+    sandbox: str = ""
+    """Which sandbox said so, e.g. ``bubblewrap``; ``UNSANDBOXED`` when there was none."""
+
+    @property
+    def passed(self) -> frozenset[str]:
+        """Ids of the cases that passed."""
+        return frozenset(case.id for case in self.cases if case.outcome == "passed")
+
+    @property
+    def failing(self) -> tuple[CaseResult, ...]:
+        """The cases that did not pass."""
+        return tuple(case for case in self.cases if case.outcome != "passed")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was spent. Adds up with ``+``."""
+
+    calls: int = 0
+    """Model calls that were answered or failed after being sent."""
+    prompt_tokens: int = 0
+    """As the endpoint reports them, cached ones included."""
+    cached_tokens: int = 0
+    """Of the prompt tokens, those served from the endpoint's prompt cache."""
+    completion_tokens: int = 0
+    """Reasoning tokens included."""
+    reasoning_tokens: int = 0
+    """Of the completion tokens, those spent on reasoning."""
+    usd: float | None = 0.0
+    """US dollars; ``None`` when a price is unknown (never 0 for unknown)."""
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            None if self.usd is None or other.usd is None else self.usd + other.usd,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Hard ceilings of a run and of the loop inside a component. ``None`` means no ceiling."""
+
+    max_usd: float | None = None
+    """US dollars for the whole run."""
+    max_tokens: int | None = None
+    """Prompt and completion tokens for the whole run."""
+    max_seconds: float | None = None
+    """Wall seconds of one process of the run; a resume begins anew."""
+    max_calls: int | None = None
+    """Model calls for the whole run."""
+    test_rewrites: int = 2
+    """How often a component's tests may be sent back because they prove nothing."""
+    repairs: int = 6
+    """How often a component's code may be repaired."""
+    no_progress: int = 2
+    """Repairs in a row without a larger set of passing tests that end repairing."""
+    component_seconds: float | None = None
+    """Wall seconds for one component."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A component that was built: what goes to the repository, or why there is nothing."""
+
+    component: str
+    """Its id."""
+    key: str
+    """The component key it was built under (see ``graphs.dag.component_key``)."""
+    status: Literal["passed", "failed"]
+    """Passed: every frozen test and example passed in the sandbox."""
+    files: Files = field(default_factory=dict)
+    """Its own files."""
+    tests: Files = field(default_factory=dict)
+    """Its frozen test files."""
+    test_ids: tuple[str, ...] = ()
+    """The declared tests, all of them proven when passed."""
+    verdict: Verdict | None = None
+    """The last verdict."""
+    attempts: int = 0
+    """Code answers judged, the first one included."""
+    reason: str = ""
+    """One sentence when it failed."""
+
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+@cache
+def _field_names(cls: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls))
+
+
+def to_json(value: Any) -> Any:
+    """A value of this module as plain JSON data (dicts, lists, strings, numbers)."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is list or kind is tuple:
+        return [to_json(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if is_dataclass(kind):
+        return {name: to_json(getattr(value, name)) for name in _field_names(kind)}
+    return value
+
+
+Value = TypeVar("Value")
+
+
+@cache
+def _adapter(cls: type) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
+
+
+def from_json(cls: type[Value], data: Any) -> Value:
+    """The inverse of :func:`to_json` for a class of this module; ``pydantic.ValidationError`` when the data does not fit."""
+    key: Any = cls  # a class is hashable, which mypy does not see of a generic one
+    value: Value = _adapter(key).validate_python(data)
+    return value
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of a value's canonical JSON: equal values, equal digest, on every machine."""
+    text = json.dumps(to_json(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,157 @@
+"""Strategy, checker, journal, human and repository that follow a script: what the two graphs are tested against.
+
+The code of a component is the list of the tests it passes: ``"t1 t2"`` passes ``t1`` and ``t2``. Tests are written the
+same way; one whose name starts with ``bad`` proves nothing on the stub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graphs.events import Event
+from graphs.ports import Brief, RedReport
+from graphs.values import CaseResult, Component, Files, Outcome, Plan, Proof, Requirement, Spec, Verdict
+
+Said = str | Exception
+
+
+@dataclass
+class ScriptedStrategy:
+    """Says the next entry of the list under ``component`` or ``component:step``; the last entry stays."""
+
+    script: Mapping[str, Sequence[Said]] = field(default_factory=dict)
+    made_plan: Plan | None = None
+    asked: list[str] = field(default_factory=list)
+    """``a:repair:2`` for the second repair of ``a``; ``plan`` and ``requirements`` for the run."""
+    tests_given: list[tuple[Files, Sequence[str]]] = field(default_factory=list)
+    """What each ask for tests was told of those before."""
+    repairs_given: list[tuple[Files, Files, Verdict, Sequence[str]]] = field(default_factory=list)
+    """Files, tests, verdict and notes of each repair."""
+    name: str = "scripted"
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Files that every answer holds besides those asked for."""
+
+    async def _say(self, brief: Brief, step: str, attempt: int) -> str:
+        self.asked.append(f"{brief.component.id}:{step}:{attempt}")
+        await asyncio.sleep(0)
+        said = self.script.get(f"{brief.component.id}:{step}", ["t1 t2"])
+        entry = said[min(attempt, len(said)) - 1]
+        if isinstance(entry, Exception):
+            raise entry
+        return entry
+
+    async def requirements(self, spec: Spec) -> tuple[Requirement, ...]:
+        self.asked.append("requirements")
+        return (Requirement("R1", "It works."),)
+
+    async def plan(self, spec: Spec, requirements: Sequence[Requirement], exemplars: Sequence[str]) -> Plan:
+        self.asked.append("plan")
+        assert self.made_plan is not None
+        return self.made_plan
+
+    async def tests(self, brief: Brief, attempt: int, previous: Files, problems: Sequence[str]) -> Files:
+        self.tests_given.append((previous, problems))
+        return {brief.test_path: await self._say(brief, "tests", attempt), **self.extra}
+
+    async def code(self, brief: Brief, attempt: int) -> Files:
+        return {brief.component.files[0]: await self._say(brief, "code", attempt), **self.extra}
+
+    async def repair(
+        self, brief: Brief, attempt: int, files: Files, tests: Files, verdict: Verdict, notes: Sequence[str]
+    ) -> Files:
+        self.repairs_given.append((files, tests, verdict, notes))
+        return {brief.component.files[0]: await self._say(brief, "repair", attempt), **self.extra}
+
+
+@dataclass
+class ScriptedChecker:
+    """Reads the lists in code and tests; keeps what it was given."""
+
+    proved: list[tuple[str, Files, Files, Sequence[str]]] = field(default_factory=list)
+    integrated: int = 0
+    whole: Outcome = "passed"
+    """How the assembled repository fares."""
+
+    def stub(self, component: Component) -> Files:
+        return dict.fromkeys(component.files, "")
+
+    async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
+        words = [w for text in tests.values() for w in text.split()]
+        assert tree[brief.component.files[0]] == "", "red runs on the stub"
+        return RedReport(
+            tuple(w for w in words if not w.startswith("bad")),
+            tuple((w, "it passes on the stub") for w in words if w.startswith("bad")),
+            Verdict("failed"),
+        )
+
+    async def prove(self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
+        self.proved.append((brief.component.id, tree, tests, ids))
+        await asyncio.sleep(0)
+        passing = tree[brief.component.files[0]].split()
+        every = [*ids, *(e.id for e in (*brief.examples, *brief.component.contract.examples))]
+        cases = tuple(
+            CaseResult(i, "passed" if i in passing else "failed", "" if i in passing else "no") for i in every
+        )
+        good = all(c.outcome == "passed" for c in cases)
+        return Verdict("passed" if good else "failed", cases, "" if good else "tests fail", sandbox="script")
+
+    def without(self, tests: Files, ids: Sequence[str]) -> Files:
+        kept = {path: " ".join(w for w in text.split() if w not in ids) for path, text in tests.items()}
+        return {path: text for path, text in kept.items() if text}
+
+    async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
+        self.integrated += 1
+        return Verdict("passed" if self.whole == "passed" else "failed", tuple(CaseResult(i, self.whole) for i in ids))
+
+
+@dataclass
+class MemoryJournal:
+    """Keeps events in a list."""
+
+    events: list[Event] = field(default_factory=list)
+
+    async def append(self, *events: Event) -> int:
+        await asyncio.sleep(0)
+        self.events += events
+        return len(self.events)
+
+    def kinds(self, component: str | None = None) -> list[str]:
+        """Kinds in order, of everything or of one component."""
+        return [e.kind for e in self.events if component is None or e.component == component]
+
+    def bodies(self, kind: str) -> list[dict[str, object]]:
+        """Bodies of the events of one kind."""
+        return [dict(e.body) for e in self.events if e.kind == kind]
+
+
+@dataclass
+class ScriptedHuman:
+    """Answers with the entries of ``answers`` in turn; ``True`` stands for the plan as it was shown."""
+
+    answers: deque[Plan | bool | None] = field(default_factory=lambda: deque([True]))
+    shown: list[tuple[Plan, Sequence[str]]] = field(default_factory=list)
+
+    async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
+        self.shown.append((plan, notes))
+        answer = self.answers.popleft()
+        return plan if isinstance(answer, bool) else answer
+
+
+@dataclass
+class MemoryRepository:
+    """Keeps proofs in the order of their commits."""
+
+    commits: list[str] = field(default_factory=list)
+    finished: list[tuple[dict[str, Proof], Verdict | None]] = field(default_factory=list)
+
+    async def commit(self, plan: Plan, proof: Proof) -> str:
+        assert proof.status == "passed"
+        self.commits.append(proof.component)
+        return f"commit {len(self.commits)}"
+
+    async def finish(self, plan: Plan, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
+        self.finished.append((dict(proofs), verdict))
+        return "commit of the end"

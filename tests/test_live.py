@@ -1,0 +1,353 @@
+"""What a run shows: the live tree on a terminal, plain lines elsewhere, the block at the end."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from agent.cli.live import LiveView, last_line, summary
+from agent.cli.story import amount, clock, duration, money, tell
+from graphs import document, events
+from graphs.draw import cells, fold
+from graphs.events import Event
+from graphs.values import CaseResult, Component, Contract, Limits, Plan, Proof, Requirement, Usage, Verdict, to_json
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]x[/]\u202e\ud800\nsecond line"
+BEGAN = 1_000_000.0
+
+
+def component(name: str, *needs: str) -> Component:
+    return Component(name, f"The {name}.", (f"q/{name}.py",), Contract({f"q/{name}.py": "x: int"}, "Works."), needs)
+
+
+def plan_of(*components: Component, title: str = "Log query tool", entry: str = "python -m q --help") -> Plan:
+    return Plan(title, components, (Requirement("R1", "It works."),), entry=entry)
+
+
+PLAN = plan_of(
+    component("tokenizer"), component("parser", "tokenizer"), component("reader"), component("cli", "parser", "reader")
+)
+
+
+def verdict(passed: int, total: int, message: str = "AssertionError: assert 1 == 2") -> Verdict:
+    cases = [CaseResult(f"tests/t.py::test_{i}", "passed" if i < passed else "failed", message) for i in range(total)]
+    return Verdict("passed" if passed == total else "failed", tuple(cases), "" if passed == total else "tests fail")
+
+
+def proof(name: str, message: str = "") -> dict[str, object]:
+    status = "failed" if message else "passed"
+    found = Proof(name, "k", status, verdict=verdict(2 - bool(message), 2), attempts=3, reason=message)
+    return {"proof": to_json(found), **({"reason": message} if message else {})}
+
+
+def stream(*facts: tuple[str, str, dict[str, object]]) -> list[Event]:
+    return [Event(k, c, 1, b, seq=i, ts=BEGAN + i) for i, (k, c, b) in enumerate(facts, 1)]
+
+
+def begun(plan: Plan = PLAN) -> list[tuple[str, str, dict[str, object]]]:
+    return [
+        (events.RUN_STARTED, "", {"run": "20260101-logq-1a2b", "title": plan.title, "settings": {}}),
+        (events.PLAN_REVISED, "", {"plan": document.to_data(plan), "author": "model", "why": "first cut"}),
+        (events.PLAN_APPROVED, "", {"by": "--yes"}),
+    ]
+
+
+WORK: list[tuple[str, str, dict[str, object]]] = [
+    *begun(),
+    (events.COMPONENT_STARTED, "tokenizer", {"key": "k"}),
+    (events.COMPONENT_STARTED, "reader", {"key": "k"}),
+    (events.CALL_STARTED, "tokenizer", {"key": "a", "step": "code", "model": "m"}),
+    (events.CALL_STARTED, "reader", {"key": "b", "step": "tests", "model": "m"}),
+    (events.CALL_FINISHED, "tokenizer", {"key": "a", "usage": to_json(Usage(1, 900, 0, 100, 0, 0.02)), "error": ""}),
+    (events.COMPONENT_STEP, "reader", {"step": "tests", "attempt": 1, "detail": ""}),
+    (events.COMPONENT_PASSED, "tokenizer", proof("tokenizer")),
+    (events.COMPONENT_STARTED, "parser", {"key": "k"}),
+    (events.COMPONENT_STEP, "parser", {"step": "check", "attempt": 1, "detail": ""}),
+    (
+        events.COMPONENT_ATTEMPT,
+        "parser",
+        {"number": 1, "step": "code", "verdict": to_json(verdict(3, 5)), "passed": 3, "total": 5},
+    ),
+    (events.COMPONENT_STEP, "parser", {"step": "repair", "attempt": 1, "detail": ""}),
+]
+
+
+def screen(facts: Iterable[Event], width: int = 80, height: int = 24, **more: object) -> list[str]:
+    """What the view draws after ``facts``, as the lines of a terminal."""
+    file = io.StringIO()
+    console = Console(
+        file=file, width=width, height=height, force_terminal=True, color_system=None, legacy_windows=False
+    )
+    view = LiveView(console, now=lambda: BEGAN + 75, **more)  # type: ignore[arg-type]
+    for event in facts:
+        view.on_event(event)
+    console.print(view)
+    return file.getvalue().splitlines()
+
+
+def test_the_tree_shows_state_tests_cost_and_what_is_waited_for() -> None:
+    (kind, who, body), *rest = WORK
+    limits = to_json(Limits(max_usd=5.0, max_tokens=200_000))
+    facts = [(kind, who, {**body, "limits": limits}), *rest]
+    assert screen(stream(*facts), model_slots=8, test_slots=2) == [
+        "Log query tool · 20260101-logq-1a2b",
+        "building · 1/4 proven · 1:14 · $0.02 of $5.00 · 1.0k of 200.0k tokens",
+        "model 1/8 · tests 0/2",
+        "✓ tokenizer *  passed · 2/2 tests · 3 attempts                      $0.02  0:06",
+        "└─ ▶ parser *  repairing (1) · 3/5 tests                                   1:04",
+        "   └─ ○ cli *  waits for parser, reader",
+        "▶ reader  writing tests                                                    1:10",
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 40, 79, 80, 200])
+@pytest.mark.parametrize("height", [6, 24])
+def test_no_line_is_wider_and_no_picture_higher_than_the_screen(width: int, height: int) -> None:
+    many = plan_of(*(component(f"component_with_a_long_name_{i}") for i in range(200)))
+    lines = screen(stream(*begun(many)), width, height)
+    assert max(map(cells, lines)) < width
+    assert len(lines) < max(height, 8)
+
+
+def test_of_two_hundred_what_runs_and_what_failed_comes_first() -> None:
+    many = plan_of(*(component(f"c{i}") for i in range(200)))
+    facts = [
+        *begun(many),
+        *((events.COMPONENT_PASSED, f"c{i}", proof(f"c{i}")) for i in range(100)),
+        (events.COMPONENT_FAILED, "c150", proof("c150", "no way on")),
+        *((events.COMPONENT_STARTED, f"c{i}", {}) for i in range(190, 195)),
+    ]
+    lines = screen(stream(*facts), 80, 15)
+    shown = [re.search(r"c\d+", line)[0] for line in lines if re.search(r" c\d+ ", line)]  # type: ignore[index]
+    assert shown[:6] == ["c190", "c191", "c192", "c193", "c194", "c150"]
+    assert lines[-1] == f"… {200 - len(shown)} more: {94 - (len(shown) - 6)} waiting, 100 passed"
+
+
+def test_hostile_text_reaches_the_terminal_as_text() -> None:
+    plan = plan_of(component("a"), title=HOSTILE.replace("\ud800", ""))  # no plan is read with a lone surrogate
+    facts = [
+        *begun(plan),
+        (events.COMPONENT_STEP, "a", {"step": HOSTILE, "attempt": 1, "detail": HOSTILE}),
+        (events.COMPONENT_FAILED, "a", proof("a", HOSTILE)),
+        (events.NOTE, "", {"text": HOSTILE}),
+        (events.RUN_FINISHED, "", {"status": HOSTILE, "reason": HOSTILE, "usage": to_json(Usage()), "seconds": 1.0}),
+    ]
+    texts = ["\n".join(screen(stream(*facts[:n]))) for n in range(1, len(facts) + 1)]
+    state = fold(stream(*facts))
+    texts += [summary(state, output=f"/tmp/{HOSTILE}", run_id=HOSTILE), last_line(state, run_id=HOSTILE)]
+    texts += [tell(event) for event in stream(*facts)]
+    for text in texts:
+        text.encode("utf-8")
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
+    assert "[bold red]x[/]" in texts[0]
+    assert all("\n" not in tell(event) for event in stream(*facts))
+
+
+def test_elsewhere_one_line_is_printed_per_event_that_matters() -> None:
+    file = io.StringIO()
+    with LiveView(Console(file=file, width=60), now=lambda: BEGAN) as view:
+        for event in stream(*WORK):
+            view.on_event(event)
+    assert file.getvalue().splitlines() == [
+        "   0:00  the run began: Log query tool",
+        "   0:01  plan, revision 1 by the model: 4 components: first cut",
+        "   0:02  the plan was approved by --yes",
+        "   0:08  reader: writing tests",
+        "   0:09  tokenizer: proven: 2 tests passed after 3 attempts",
+        "   0:12  parser: attempt 1: 3 of 5 tests passed; first failure tests/t.py::test_3: "
+        "AssertionError: assert 1 == 2",
+        "   0:13  parser: repairing (1)",
+    ]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_quiet_prints_nothing(terminal: bool) -> None:
+    file = io.StringIO()
+    with LiveView(Console(file=file, force_terminal=terminal), quiet=True) as view:
+        for event in stream(*WORK):
+            view.on_event(event)
+    assert file.getvalue() == ""
+    assert view.run_id == "20260101-logq-1a2b"
+
+
+def test_live_redraws_and_leaves_the_terminal_while_paused() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=80, height=24, force_terminal=True, legacy_windows=False)
+    with LiveView(console, now=lambda: BEGAN) as view:
+        for event in stream(*WORK):
+            view.on_event(event)
+        with view.paused():
+            before = file.getvalue()
+            view.on_event(Event(events.COMPONENT_PASSED, "reader", 1, proof("reader"), 99, BEGAN + 99))
+            assert file.getvalue() == before
+            assert before.endswith("\x1b[?25h"), "the cursor is shown while someone else asks"
+    shown = file.getvalue()[len(before) :]
+    assert "✓ reader" in shown
+    assert shown.endswith("\x1b[?25h")
+
+
+def test_a_note_is_said_at_once_also_at_a_terminal_and_once_at_the_end() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=80, height=24, force_terminal=True, legacy_windows=False)
+    note = (events.NOTE, "", {"text": "generated code runs UNSANDBOXED"})
+    with LiveView(console, now=lambda: BEGAN) as view:
+        for event in stream(*begun(), note):
+            view.on_event(event)
+        assert "note: generated code runs UNSANDBOXED" in file.getvalue()
+    resumed = (events.RUN_RESUMED, "", {"pid": 1})
+    assert summary(fold(stream(*begun(), note, resumed, note))).count("UNSANDBOXED") == 1
+
+
+def test_the_ceilings_shown_are_those_the_run_works_under() -> None:
+    lower, higher = to_json(Limits(max_tokens=2_000_000)), to_json(Limits(max_usd=9.0))
+    started, *rest = begun()
+    facts = [(started[0], started[1], {**started[2], "limits": lower}), *rest]
+    assert "0 of 2.0M tokens" in "\n".join(screen(stream(*facts)))
+    resumed = (events.RUN_RESUMED, "", {"pid": 1, "limits": higher})
+    shown = "\n".join(screen(stream(*facts, resumed)))
+    assert "$0.00 of $9.00" in shown
+    assert "2.0M" not in shown
+
+
+def test_a_call_that_was_cut_off_did_not_fail() -> None:
+    (cut,) = stream((events.CALL_FINISHED, "a", {"key": "k", "step": "code", "usage": {}, "error": "cut off"}))
+    assert tell(cut) == "the model call for code brought no answer: cut off"
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    file = io.StringIO()
+    console = Console(file=file, width=80, height=24, force_terminal=True, color_system="truecolor")
+    view = LiveView(console, now=lambda: BEGAN)
+    for event in stream(*WORK):
+        view.on_event(event)
+    console.print(view)
+    assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|38|9[0-7])", file.getvalue())
+
+
+def finished(status: str, reason: str = "") -> tuple[str, str, dict[str, object]]:
+    usage = to_json(Usage(12, 40_000, 0, 5_200, 0, None))
+    return (events.RUN_FINISHED, "", {"status": status, "usage": usage, "seconds": 200.0, "reason": reason})
+
+
+def test_the_end_says_where_the_code_is_and_how_to_run_it() -> None:
+    facts = [
+        *begun(),
+        *((events.COMPONENT_PASSED, c.id, proof(c.id)) for c in PLAN.components),
+        (events.INTEGRATION_FINISHED, "", {"verdict": to_json(verdict(9, 9))}),
+        finished("passed"),
+    ]
+    assert summary(fold(stream(*facts)), output="/home/u/my code", run_id="r1").splitlines() == [
+        "Log query tool",
+        "  components  4 passed",
+        "  the whole   9 of 9 tests and examples passed",
+        "  code        /home/u/my code",
+        "  run it      cd '/home/u/my code' && python -m q --help",
+        "  test it     cd '/home/u/my code' && python -m pytest",
+        "  spent       12 model calls · 45.2k tokens · price unknown · 8 s",
+        "  look closer agent show r1",
+        "passed: 4 of 4 components proven, the code is in /home/u/my code",
+    ]
+
+
+def test_the_end_names_commands_as_they_can_be_typed() -> None:
+    facts = [
+        *begun(),
+        *((events.COMPONENT_PASSED, c.id, proof(c.id)) for c in PLAN.components),
+        (events.INTEGRATION_FINISHED, "", {"verdict": to_json(verdict(9, 9))}),
+        finished("passed"),
+    ]
+    typed = {"python": "/venv/bin/python", "agent": "'/my venv/bin/agent'"}.__getitem__
+    text = summary(fold(stream(*facts)), output="/out", run_id="r1", typed=typed)
+    assert "cd /out && /venv/bin/python -m q --help\n" in text
+    assert "cd /out && /venv/bin/python -m pytest\n" in text
+    assert "look closer '/my venv/bin/agent' show r1\n" in text
+    halted = fold(stream(*begun()))
+    halted.halt("stopped by a signal")
+    assert last_line(halted, run_id="r1", typed=typed).endswith("go on with: '/my venv/bin/agent' resume r1")
+
+
+def test_the_end_names_what_failed_and_whom_it_blocked() -> None:
+    facts = [
+        *begun(),
+        (events.COMPONENT_PASSED, "tokenizer", proof("tokenizer")),
+        (events.COMPONENT_PASSED, "reader", proof("reader")),
+        (events.COMPONENT_FAILED, "parser", proof("parser", "2 repairs in a row did not help")),
+        (events.COMPONENT_BLOCKED, "cli", {"by": "parser"}),
+        finished("failed"),
+    ]
+    text = summary(fold(stream(*facts)), output="/out", run_id="r1")
+    assert "  components  2 passed, 1 failed, 1 blocked\n" in text
+    assert "  failed      parser: 2 repairs in a row did not help\n" in text
+    assert "  blocked     cli (by parser)\n" in text
+    assert "run it" not in text
+    assert text.endswith("not passed: 2 of 4 components proven; see why: agent show r1\n")
+
+
+@pytest.mark.parametrize(
+    ("end", "line"),
+    [
+        (
+            (events.RUN_INTERRUPTED, "", {"reason": ""}),
+            "interrupted: 0 of 4 components proven; go on with: agent resume r1",
+        ),
+        (
+            finished("limit", "the ceiling of 5.00 USD is reached"),
+            "stopped at a ceiling: 0 of 4 components proven; the ceiling of 5.00 USD is reached; "
+            "go on with: agent resume r1",
+        ),
+        (
+            finished("declined", "the plan was not approved"),
+            "stopped: 0 of 4 components proven; the plan was not approved; see why: agent show r1",
+        ),
+    ],
+)
+def test_the_last_line_tells_each_end_apart(end: tuple[str, str, dict[str, object]], line: str) -> None:
+    assert last_line(fold(stream(*begun(), end)), output="/out", run_id="r1") == line
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (duration(7.6), "8 s"),
+        (duration(200), "3 min 20 s"),
+        (duration(7500), "2 h 5 min"),
+        (clock(8), "0:08"),
+        (clock(7500), "2:05:00"),
+        (money(None), "price unknown"),
+        (money(0.0), "$0.00"),
+        (money(0.0042), "$0.0042"),
+        (money(1.5), "$1.50"),
+        (amount(999), "999"),
+        (amount(12_345), "12.3k"),
+        (amount(999_960), "1.0M"),
+    ],
+)
+def test_figures_are_written_for_people(said: str, words: str) -> None:
+    assert said == words
+
+
+def test_every_kind_of_event_has_words_or_is_known_to_need_none() -> None:
+    kinds = {v for k, v in vars(events).items() if k.isupper() and isinstance(v, str)}
+    silent = {kind for kind in kinds if not tell(Event(kind, "a", 1, {"step": "code"}))}
+    assert silent == {events.CALL_STARTED, events.CALL_FINISHED}
+    assert tell(Event(events.CALL_FINISHED, "a", 1, {"step": "code", "error": "timed out"}))
+
+
+def test_view_modules_import_nothing_heavy() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import agent.cli.graph, agent.cli.runs, agent.cli.show, agent.cli.log, sys;"
+        "heavy = ('langgraph', 'langchain_core', 'openai', 'networkx', 'pydantic', 'rich');"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout.strip() == "[]"
