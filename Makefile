@@ -1,7 +1,7 @@
 # make demo   the bundled specification becomes a tested repository, answered from a recording: no key needed
 # make test   every test of this project
 # make check  lint, format, types (the layer test is among the tests)
-# make perf   the measurements of the README's table (about ten minutes; QUICK=--quick for a short look)
+# make perf   the measurements of the README's table (about half an hour; QUICK=--quick for a short look)
 #
 # Each creates .venv and installs what it needs. System packages (bubblewrap, git, venv) are installed with apt where that is
 # allowed, else named.
@@ -27,7 +27,7 @@ check: develop
 	$(BIN)/mypy
 
 perf: develop
-	@for program in startup sandbox prompt_size makespan scale resume; do \
+	@for program in startup sandbox prompt_size makespan scale recut incremental resume; do \
 	  $(BIN)/python -m benchmark.perf.$$program $(QUICK) || exit 1; done
 
 install: system $(VENV)/installed

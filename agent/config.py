@@ -17,9 +17,11 @@ from typing import Any
 
 from agent.sandbox.base import SandboxLimits
 from graphs.errors import ConfigError
+from graphs.ladder import RUNGS, Rung
 
-ROLES = ("plan", "test", "code")
-"""What a model of its own can be named for: decomposition, tests, code and its repair."""
+ROLES = ("plan", "test", "code", "candidate")
+"""What a model of its own can be named for: decomposition, tests, code and its repair, and the fresh program that is
+written when repairs do not help (the model for code, where none is named)."""
 
 MODELS_OF_FILES = ("manual", "replay", "replay-loosely")
 """Kinds of models whose name ends in a path, which starts from where it is named like any other path."""
@@ -75,10 +77,23 @@ class Settings:
     """Repairs in a row without a larger set of passing tests that end repairing."""
     test_rewrites: int = 2
     """How often a component's tests may be sent back because they prove nothing."""
+    rungs: tuple[Rung, ...] = RUNGS
+    """What may be done when repairs make no progress; empty: the component fails at once."""
+    respecifications: int = 1
+    """How often the contract of one component may be written anew from evidence."""
+    split_depth: int = 2
+    """How deep a part of a split component may itself be split; 0: nothing is split."""
+    integration_rounds: int = 2
+    """How often components go back to work because the assembled repository does not pass."""
     sandbox: str = "bubblewrap"
     """Which sandbox runs generated code; ``none`` only by a flag."""
     sandbox_limits: SandboxLimits = field(default_factory=SandboxLimits)
     """Ceilings of one sandboxed job."""
+
+    def model_for(self, role: str) -> str | None:
+        """The model that answers for a role (one of ``ROLES``); ``None`` when none is named."""
+        own = self.models.get(role) or (self.models.get("code") if role == "candidate" else None)
+        return own or self.model
 
     def as_data(self) -> dict[str, Any]:
         """Plain JSON data; ``graphs.values.from_json(Settings, data)`` is the inverse."""
@@ -133,6 +148,20 @@ DOLLARS = _amount("a number, 0 or more", lambda n: n >= 0)
 TEMPERATURE = _amount("a number from 0 to 2", lambda n: 0 <= n <= 2)
 
 
+def _rungs(value: Any) -> tuple[Rung, ...]:
+    words = list(value) if isinstance(value, (list, tuple)) else None
+    if words is None or any(word not in RUNGS for word in words):
+        raise ValueError
+    return tuple(rung for rung in RUNGS if rung in words)
+
+
+RUNG_LIST = Kind(
+    f"a list with any of {', '.join(RUNGS)}",
+    _rungs,
+    lambda text: [word.strip() for word in text.split(",") if word.strip() and text != "none"],
+)
+
+
 @dataclass(frozen=True)
 class Option:
     """One thing that can be set."""
@@ -183,6 +212,10 @@ OPTIONS: Mapping[str, Option] = {
         Option("repairs", _whole(0), "limits.repairs"),
         Option("no_progress", _whole(1), "limits.no_progress"),
         Option("test_rewrites", _whole(0), "limits.test_rewrites"),
+        Option("rungs", RUNG_LIST, "limits.rungs"),
+        Option("respecifications", _whole(0), "limits.respecifications"),
+        Option("split_depth", _whole(0), "limits.split_depth"),
+        Option("integration_rounds", _whole(0), "limits.integration_rounds"),
         Option("sandbox", TEXT, "sandbox.kind"),
         Option("sandbox_seconds", SECONDS, "sandbox.seconds"),
         Option("sandbox_memory_mb", _whole(64), "sandbox.memory_mb"),

@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,28 +20,49 @@ from agent.budget import Budget
 from agent.checks import check_language, open_toolchain
 from agent.checks.journaled import JournaledChecker
 from agent.checks.packages import Environment, installed, problems_of_packages
+from agent.checks.pytest_source import declared_ids
 from agent.checks.stub import problems_of_interface
 from agent.config import ROLES, Settings
+from agent.git import require_git
+from agent.hand_edits import Policy, check_edits, former, hand_edits, told, with_hand_edits
+from agent.human import NoHuman
 from agent.models import find_model, open_model, replay
 from agent.models.base import Model
-from agent.models.journaled import JournaledModel
+from agent.models.journaled import JournaledModel, costs
 from agent.models.pricing import Prices
 from agent.models.replay import Recorder
 from agent.paths import check_paths
 from agent.prompts import Prompts
 from agent.sandbox import open_sandbox
+from agent.spec import with_feedback
+from agent.store.inbox import Inbox
 from agent.store.journal import JournalReader, SqliteJournal
 from agent.store.runs import find_run, list_runs, new_run
 from agent.strategies import open_strategy
 from agent.threads import in_daemon_thread
-from agent.workspace import GitRepository, check_output, former_plan, require_git, sole_writer
+from agent.workspace import GitRepository, check_output, sole_writer
 from few_shot import exemplar, retrieve
 from graphs import dag, document, events, run_graph
+from graphs.component_graph import Start
 from graphs.errors import LimitReached, PathRefused, PlanError, PrerequisiteError, UserError
 from graphs.events import Event
+from graphs.evidence import Tried
 from graphs.ports import Human
 from graphs.scheduler import Slots
-from graphs.values import Component, Limits, Plan, Proof, Requirement, Spec, Usage, Verdict, from_json, to_json
+from graphs.values import (
+    Component,
+    Feedback,
+    Limits,
+    Plan,
+    Proof,
+    Question,
+    Requirement,
+    Spec,
+    Usage,
+    Verdict,
+    from_json,
+    to_json,
+)
 
 UNPRICED_TOKENS = 2_000_000
 """Ceiling of tokens where no price is known and none was given: about what 5 USD bought of a mid-priced model in 2026."""
@@ -54,6 +75,8 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 
 RunStatus = Literal["passed", "failed", "limit", "interrupted", "declined", "planned"]
 Listener = Callable[[Event], None]
+Who = Callable[[Inbox], Human]
+"""Makes the one who is asked, given where other processes leave messages for the run."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +101,8 @@ class RunConfig:
     """The user's own exemplars, beside those that are shipped."""
     plan_only: bool = False
     """Stop when there is a plan."""
+    edits: Policy = "refuse"
+    """What becomes of files in the output that the user edited by hand."""
 
 
 @dataclass(frozen=True)
@@ -106,20 +131,49 @@ class RunResult:
     """One sentence when not passed."""
 
 
-class NoHuman:
-    """Nobody is asked: every plan is let pass."""
-
-    async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
-        """The plan as it is."""
-        return plan
-
-
-class _PlanOnly:
+class _PlanOnly(NoHuman):
     """Lets no plan pass: the run ends when there is one."""
 
     async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
         """Nothing is to be built."""
         return None
+
+
+@dataclass(frozen=True)
+class _Unhurried:
+    """A human whose time is not the run's: while nothing but an answer is waited for, the ceiling of seconds waits too."""
+
+    human: Human
+    """Who is asked."""
+    ceiling: asyncio.Timeout
+    """Ends the run."""
+
+    def present(self) -> bool:
+        return self.human.present()
+
+    async def ask(self, question: Question) -> str | None:
+        return await self.human.ask(question)  # other components go on meanwhile
+
+    async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
+        with self._waiting():
+            return await self.human.approve(plan, notes)
+
+    async def judge(self, plan: Plan, proofs: Mapping[str, Proof], verdict: Verdict | None) -> Feedback | None:
+        with self._waiting():
+            return await self.human.judge(plan, proofs, verdict)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        when = self.ceiling.when()
+        if when is None:
+            yield
+            return
+        left = when - asyncio.get_running_loop().time()
+        self.ceiling.reschedule(None)
+        try:
+            yield
+        finally:
+            self.ceiling.reschedule(asyncio.get_running_loop().time() + left)
 
 
 def check_component(component: Component, spec: Spec | None = None) -> list[str]:
@@ -134,10 +188,10 @@ def check_component(component: Component, spec: Spec | None = None) -> list[str]
     return found
 
 
-def start(config: RunConfig, human: Human | None = None, listeners: Sequence[Listener] = ()) -> RunResult:
+def start(config: RunConfig, who: Who = NoHuman, listeners: Sequence[Listener] = ()) -> RunResult:
     """Begin a new run and see it through. Blocking; see :func:`run_async` for the errors."""
     if not config.plan_only:
-        check_output(config.output, config.spec.digest)
+        check_output(config.output)
         for info in list_runs(config.home):
             if info.status == "running" and info.output == str(config.output):
                 raise UserError(
@@ -145,17 +199,20 @@ def start(config: RunConfig, human: Human | None = None, listeners: Sequence[Lis
                 )
     _prepare(config)
     with nullcontext() if config.plan_only else sole_writer(config.output, config.home):
+        if not config.plan_only:
+            check_edits(config.output, config.edits)
         run_id, run_dir = new_run(config.home, config.spec.title)
         journal = SqliteJournal.create(run_dir)
-        return _drive(config, run_id, journal, human or NoHuman(), listeners, new=True)
+        return _drive(config, run_id, journal, who, listeners, new=True)
 
 
 def resume(
     home: Path,
     prefix: str | None = None,
     change: Callable[[Settings], Settings] = lambda s: s,
-    human: Human | None = None,
+    who: Who = NoHuman,
     listeners: Sequence[Listener] = (),
+    edits: Policy | None = None,
 ) -> RunResult:
     """Go on with a run: what its journal holds is not asked, built or tested again.
 
@@ -163,14 +220,20 @@ def resume(
         home: where run directories are kept.
         prefix: of the run's id; the newest run when ``None``.
         change: applied to the settings of the run, to raise a ceiling for instance.
+        who: makes the one who is asked.
+        listeners: are told every event.
+        edits: what becomes of files edited by hand; ``None``: they stay where the run was started so.
     """
     info = find_run(home, prefix)
     journal = SqliteJournal.open(info.path)
     with closing(journal):
         config = _config_of(journal, home, change)
+        config = replace(config, edits=edits or config.edits)
         _prepare(config)
         with sole_writer(config.output, home):
-            return _drive(config, info.id, journal, human or NoHuman(), listeners, new=False)
+            check_output(config.output)
+            check_edits(config.output, config.edits)
+            return _drive(config, info.id, journal, who, listeners, new=False)
 
 
 def config_of(run_dir: Path, home: Path, change: Callable[[Settings], Settings] = lambda s: s) -> RunConfig:
@@ -181,7 +244,7 @@ def config_of(run_dir: Path, home: Path, change: Callable[[Settings], Settings] 
 
 def decompose(config: RunConfig, listeners: Sequence[Listener] = ()) -> Plan:
     """Only plan. The calls are journalled like those of any run."""
-    result = start(replace(config, plan_only=True), _PlanOnly(), listeners)
+    result = start(replace(config, plan_only=True), _PlanOnly, listeners)
     if result.plan is None:
         raise LimitReached("calls", result.reason)
     return result.plan
@@ -215,7 +278,7 @@ def _drive(
     config: RunConfig,
     run_id: str,
     journal: SqliteJournal,
-    human: Human,
+    who: Who,
     listeners: Sequence[Listener],
     *,
     new: bool,
@@ -224,7 +287,7 @@ def _drive(
         journal.subscribe(listener)
     heard = {number: signal.getsignal(number) for number in STOPS}
     try:
-        return asyncio.run(_run(config, run_id, journal, human, new=new))
+        return asyncio.run(_run(config, run_id, journal, who, new=new))
     finally:
         journal.close()
         for number, handler in heard.items():
@@ -239,20 +302,21 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-async def _run(config: RunConfig, run_id: str, journal: SqliteJournal, human: Human, *, new: bool) -> RunResult:
+async def _run(config: RunConfig, run_id: str, journal: SqliteJournal, who: Who, *, new: bool) -> RunResult:
     """Set everything up, run the graph, and tell the end apart from every other end."""
     began = time.monotonic()
     result = RunResult(run_id, "failed", config.output)
-    spent = _spent(journal)
     models = _open_models(config)
     price = _price(list(models.values()))
     limits = limits_of(config.settings, known_price=price(Usage()) is not None)
-    budget = Budget(limits, price, spent)
+    budget = Budget(limits, price, costs(journal))
     if new:
         await journal.append(_started(config, run_id, limits))
     else:
         await journal.append(Event(events.RUN_RESUMED, body={"pid": os.getpid(), "limits": to_json(limits)}))
     await _say_at_the_start(config, journal, models)
+    inbox = Inbox(journal.run_dir)
+    await inbox.take_up(journal)
     past = _past(journal, config)
     async with AsyncExitStack() as stack:
         for model in dict.fromkeys(models.values()):
@@ -265,7 +329,8 @@ async def _run(config: RunConfig, run_id: str, journal: SqliteJournal, human: Hu
             with tracing_context(enabled=False):
                 async with asyncio.timeout(config.settings.max_seconds) as ceiling:
                     packages = await _fetch_packages(config, journal)
-                    context = _compose(config, run_id, journal, human, past, models, budget, limits, packages)
+                    context = _compose(config, run_id, journal, who(inbox), past, models, budget, limits, packages)
+                    context = replace(context, human=_Unhurried(context.human, ceiling))
                     state = await run_graph.run(context)
             result = _result(result, state)
             if config.plan_only:
@@ -286,6 +351,7 @@ async def _run(config: RunConfig, run_id: str, journal: SqliteJournal, human: Hu
             reason = str(error) or "the question whether to build the plan was left"
             await journal.append(Event(events.RUN_INTERRUPTED, body={"reason": reason}))
             raise
+        await inbox.settle(journal)
         seconds = time.monotonic() - began
         result = replace(_known(result, journal), usage=budget.spent, seconds=seconds)
         await journal.append(
@@ -307,6 +373,10 @@ async def _say_at_the_start(config: RunConfig, journal: SqliteJournal, models: M
     """What whoever watches must know before anything happens."""
     if config.settings.sandbox == "none" and not config.plan_only:
         await journal.append(Event(events.NOTE, body={"text": UNSANDBOXED}))
+    if not config.plan_only and (edits := hand_edits(config.output)):
+        replaced = [edit for edit in edits if config.edits == "overwrite" and edit.kind != "replaced"]
+        fate = "git keeps yours, then they are replaced" if replaced else "they stay as they are"
+        await journal.append(Event(events.NOTE, body={"text": f"you edited files by hand: {told(edits)}; {fate}"}))
     for name in dict.fromkeys(model.name for model in models.values()):
         kind, _, directory = name.partition(":")
         if kind == "manual":  # transient: it is news only to those who must answer now
@@ -361,8 +431,10 @@ def _compose(
         checker=JournaledChecker(toolchain, journal, test_slots),
         journal=journal,
         human=human,
-        repository=GitRepository(config.output, config.spec, run_id),
+        purse=budget,
+        repository=GitRepository(config.output, run_id, overwrite=config.edits == "overwrite"),
         choose_exemplars=lambda spec: choose_exemplars(spec, config.exemplar_directory, settings.exemplars),
+        with_feedback=with_feedback,
         check_component=rules,
         limits=limits,
         parallel=settings.parallel + settings.test_slots,
@@ -380,7 +452,7 @@ def _open_models(config: RunConfig) -> dict[str, Model]:
     opened: dict[str, Model] = {}
     roles: dict[str, Model] = {}
     for role in ROLES:
-        wanted = settings.models.get(role) or name
+        wanted = settings.model_for(role) or name
         if wanted is None:
             raise PrerequisiteError(
                 f"no model is named for the role {role!r}; set it in [models], or a model for all with --model"
@@ -410,6 +482,10 @@ def limits_of(settings: Settings, known_price: bool) -> Limits:
         repairs=settings.repairs,
         no_progress=settings.no_progress,
         component_seconds=settings.component_seconds,
+        rungs=settings.rungs,
+        respecifications=settings.respecifications,
+        split_depth=settings.split_depth,
+        integration_rounds=settings.integration_rounds,
     )
 
 
@@ -450,6 +526,7 @@ def _started(config: RunConfig, run_id: str, limits: Limits) -> Event:
             "replay_delay": config.replay_delay,
             "exemplar_directory": str(config.exemplar_directory) if config.exemplar_directory else None,
             "plan_only": config.plan_only,
+            "edits": config.edits,
             "prompts": dict(Prompts(config.settings.prompts).digests),
         },
     )
@@ -476,6 +553,8 @@ def _config_of(journal: JournalReader, home: Path, change: Callable[[Settings], 
         record=Path(body["record"]) if body["record"] else None,
         replay_delay=body["replay_delay"],
         exemplar_directory=Path(body["exemplar_directory"]) if body["exemplar_directory"] else None,
+        # What was edited since the run began may be kept without being asked, but not overwritten.
+        edits="keep" if body.get("edits") == "keep" else "refuse",
     )
 
 
@@ -483,15 +562,20 @@ def _past(journal: SqliteJournal, config: RunConfig) -> run_graph.Past:
     """The fold of the journal, and of earlier runs of this spec that delivered to the same place."""
     past = _fold(journal)
     earlier: dict[str, Proof] = {}
+    former_spec: Spec | None = None
     for info in list_runs(config.home):
         if info.path == journal.run_dir or info.output != str(config.output):
             continue
         with SqliteJournal.read(info.path) as other:
             earlier = {**_fold(other).proofs, **earlier}
-    former = former_plan(config.output) if past.plan is None and config.plan is None else None
-    if former is not None and former.spec_digest != config.spec.digest:
-        former = None
-    return replace(past, former=former, proofs={**earlier, **past.proofs})
+            started = next(other.events(kind=events.RUN_STARTED), None)
+            if former_spec is None and started is not None:
+                former_spec = from_json(Spec, started.body["spec"])
+    there = former(config.output) if past.plan is None and config.plan is None and not config.plan_only else None
+    edits = hand_edits(config.output) if config.edits == "keep" else ()
+    proofs, unproven = with_hand_edits({**earlier, **past.proofs}, edits, declared_ids)
+    edited = frozenset(edit.component for edit in edits if edit.component)
+    return replace(past, former=there, former_spec=former_spec, proofs=proofs, unproven=unproven, edited=edited)
 
 
 def _fold(journal: JournalReader) -> run_graph.Past:
@@ -501,7 +585,10 @@ def _fold(journal: JournalReader) -> run_graph.Past:
     for event in journal.events(kind=_FOLDED):
         body: Any = event.body
         if event.kind == events.PLAN_REVISED:
-            past = replace(past, plan=document.from_data(body["plan"]), verdict=None)
+            past = _after_revision(past, body)
+            held = {p.key: p for p in (from_json(Proof, p) for p in body.get("proofs", {}).values())}
+            proofs |= held
+            passed |= held.keys()
         elif event.kind == events.REQUIREMENTS_READ:
             past = replace(past, requirements=tuple(from_json(Requirement, r) for r in body["requirements"]))
         elif event.kind == events.PLAN_APPROVED:
@@ -509,12 +596,35 @@ def _fold(journal: JournalReader) -> run_graph.Past:
         elif event.kind in (events.COMPONENT_PASSED, events.COMPONENT_KEPT):
             proof = from_json(Proof, body["proof"])
             proofs[proof.key] = proof
-            passed.add(proof.component)
+            passed.add(proof.key)
             past = replace(past, verdict=None)
         elif event.kind == events.INTEGRATION_FINISHED:
             verdict = from_json(Verdict, body["verdict"])
             past = replace(past, verdict=verdict if verdict.status == "passed" else None)
+        elif event.kind == events.QUESTION_ASKED:
+            past = replace(past, questions={**past.questions, body["key"]: body["id"]})
+        elif event.kind == events.QUESTION_ANSWERED:
+            past = replace(past, answers={**past.answers, body["id"]: body["answer"]})
+        elif event.kind == events.FEEDBACK_GIVEN and body["text"].strip():
+            past = replace(past, feedback=(*past.feedback, body["text"]))
     return replace(past, proofs=proofs, passed=frozenset(passed))
+
+
+def _after_revision(past: run_graph.Past, body: Any) -> run_graph.Past:
+    plan = document.from_data(body["plan"])
+    respecified = {edit["component"] for edit in body.get("edits", ()) if edit["kind"] == "respecify"}
+    starts = {i: start for i, start in past.starts.items() if i not in respecified}
+    starts |= {i: from_json(Start, start) for i, start in body.get("starts", {}).items()}
+    tried = {i: from_json(Tried, tried) for i, tried in body.get("tried", {}).items()}
+    return replace(
+        past,
+        plan=plan,
+        verdict=None,
+        approved=past.approved and body["author"] == "evidence",
+        starts=starts,
+        tried={**past.tried, **tried},
+        feedback=past.feedback if past.plan is not None else (*plan.feedback, *past.feedback),
+    )
 
 
 _FOLDED = (
@@ -524,11 +634,10 @@ _FOLDED = (
     events.COMPONENT_PASSED,
     events.COMPONENT_KEPT,
     events.INTEGRATION_FINISHED,
+    events.QUESTION_ASKED,
+    events.QUESTION_ANSWERED,
+    events.FEEDBACK_GIVEN,
 )
-
-
-def _spent(journal: SqliteJournal) -> Usage:
-    return sum((from_json(Usage, dict(u)) for u in journal.usages()), Usage())
 
 
 def _result(result: RunResult, state: run_graph.State) -> RunResult:

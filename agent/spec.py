@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import re
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from agent.checks.packages import problem_of
+from graphs import syntax
 from graphs.errors import SpecError
 from graphs.examples import parse_block, parse_doctest
 from graphs.values import Example, Requirement, Spec
@@ -63,6 +63,29 @@ def read_spec(source: str, stdin: BinaryIO | None = None) -> Spec:
         examples=tuple(_examples(name, blocks)),
         settings=settings,
     )
+
+
+def with_feedback(spec: Spec, feedback: Sequence[str]) -> Spec:
+    """``spec`` with what the user said of earlier results, each as a section at the end of its text.
+
+    Examples in the feedback become examples of the spec, numbered on; one that cannot be read stays mere text, since it
+    was typed in haste and what it means is in the words around it. The digest stays that of the file.
+    """
+    text, examples = spec.text.rstrip("\n") + "\n", list(spec.examples)
+    for number, words in enumerate(feedback, 1):
+        head = f"\n# Feedback {number}\n\n"
+        above = text.count("\n") + head.count("\n")
+        said = words.replace("\r\n", "\n").rstrip("\n") + "\n"
+        blocks = list(_blocks(said))
+        try:
+            found = list(_examples("the feedback", blocks))
+        except SpecError:
+            found = []
+        examples += (replace(e, id=f"E{len(examples) + i}", line=e.line + above) for i, e in enumerate(found, 1))
+        # A fence left open would swallow the next feedback.
+        fences = [match["mark"] for line in said.splitlines() if (match := _FENCE.match(line))]
+        text += head + said + (f"{fences[-1]}\n" if len(fences) % 2 else "")
+    return replace(spec, text=text, examples=tuple(examples))
 
 
 def _bytes(source: str, stdin: BinaryIO | None) -> tuple[str, bytes]:
@@ -246,7 +269,7 @@ def _compiles(source: str) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd escapes in someone's example are no news for the user
-            ast.parse(textwrap.dedent(source))
+            syntax.parse(textwrap.dedent(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

@@ -1,6 +1,7 @@
 """The output: a git repository with one commit per proven component. Nothing of ours stays in it but ``.agent/plan.yaml``.
 
 Calling a method again for the same thing changes nothing: a resumed run simply goes through all of them once more.
+What the user wrote there is never lost; ``agent/hand_edits.py`` tells it from what we wrote.
 """
 
 from __future__ import annotations
@@ -8,143 +9,258 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shlex
-import shutil
-import subprocess
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
 
-from agent.paths import write_files
+from agent.git import IDENTITY, asked_git, drop_stale_locks, has_commits, refuse_traps, run_git, user_identity
+from agent.hand_edits import (
+    CUT_OFF_FILE,
+    PLAN_FILE,
+    NotAFile,
+    cut_off,
+    digest_of,
+    former,
+    hand_edits,
+    on_disk,
+    owners,
+    stands_for,
+    trailers,
+    written,
+)
+from agent.paths import check_paths, write_files
 from agent.printable import printable
 from graphs import dag, document, examples
-from graphs.errors import AgentError, PrerequisiteError, UserError
-from graphs.values import Component, Plan, Proof, Spec, Verdict
+from graphs.errors import PathRefused, PrerequisiteError, UserError
+from graphs.values import Component, Files, Plan, Proof, Spec, Verdict
 
-PLAN_FILE = ".agent/plan.yaml"
-IDENTITY = ("stepgraph", "stepgraph@localhost")
-"""Who commits when git knows no user here."""
-# The repository holds hostile files: no hook, monitor, filter or editor of it or of the user's may start.
-SAFE_GIT = (
-    "-c", "core.hooksPath=/dev/null",
-    "-c", "core.fsmonitor=false",
-    "-c", "core.attributesFile=/dev/null",
-    "-c", "core.autocrlf=false",
-    "-c", "core.bare=false",
-    "-c", "commit.gpgsign=false",
-    "-c", "gc.auto=0",
-    "-c", "maintenance.auto=false",
-    "-c", "protocol.allow=never",
-    "-c", "safe.directory=*",
-)  # fmt: skip
-# What else a repository's own configuration can start or redirect has no single switch: such a repository is refused.
-_UNSAFE_CONFIG = re.compile(
-    r"filter\.|include\.|includeif\.|extensions\.worktreeconfig$|extensions\.partialclone$", re.I
-)
-GIT_SECONDS = 60
-LOCK_SECONDS = 1.0
-"""How long a lock of git's may be held by a process that outlived the one killed; an older one was left behind."""
+README = "README.md"
 IGNORED = "__pycache__/\n*.pyc\n.pytest_cache/\n.venv/\n"
+_TEMPORARY = re.compile(r"\.(?:new|old)-[0-9a-f]{16}")
+"""What ``agent.paths.write_files`` leaves behind where it is killed."""
 
 
 class GitRepository:
     """A :class:`graphs.ports.Repository` in a directory."""
 
-    def __init__(self, root: Path, spec: Spec, run_id: str) -> None:
+    def __init__(self, root: Path, run_id: str, *, overwrite: bool = False) -> None:
         """
         Args:
             root: the output directory; made when missing. See :func:`check_output` for what may be there.
-            spec: what the user asked; its examples go to the README.
             run_id: goes into the trailers of each commit.
+            overwrite: files of ours that the user edited may be replaced; they are committed as they are first.
         """
         self.root = root
-        self._spec = spec
         self._run_id = run_id
+        self._overwrite = overwrite
         # One thread: git locks its index, and a commit that nobody waits for any more must still end before the next.
         self._thread = ThreadPoolExecutor(1, "git")
-        self._identity: tuple[str, str] | None = None
-        self._plan: tuple[Plan, str] | None = None
+        self._identity = IDENTITY
+        self._begun = False
+        self._plan: Plan | None = None
+        """The one that the output holds."""
+        self._written: dict[str, str] = {}
+        """As :func:`agent.hand_edits.written` gives it, kept up with each commit."""
+        self._stale: set[str] = set()
+        """Paths of ours that the plan has no owner for."""
+        self._edited: frozenset[str] = frozenset()
+        """Paths that the user had edited when the run began."""
 
     async def commit(self, plan: Plan, proof: Proof) -> str:
-        """Write a proven component's files and tests, and commit them with trailers; returns the commit id."""
-        component = plan.component(proof.component)
-        verdict = proof.verdict
+        """Write a proven component's files and tests, and commit them with trailers; returns the commit id.
+
+        ``UserError`` when that would lose something the user wrote; then nothing is written.
+        """
+        return await self._in_turn(lambda: self._commit(plan, proof))
+
+    async def finish(self, plan: Plan, spec: Spec, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
+        """Write README and ``.agent/plan.yaml``, take away what no component owns any more, and commit; returns the
+        commit id.
+
+        The README is left alone where a component owns it or the user edited it, and so is what the user edited of
+        files that no component owns any more.
+        """
+        return await self._in_turn(lambda: self._finish(plan, spec, proofs, verdict))
+
+    async def _in_turn(self, work: Callable[[], str]) -> str:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _commit(self, plan: Plan, proof: Proof) -> str:
+        self._turn_to(plan)
+        component, verdict = plan.component(proof.component), proof.verdict
         checks = f"{len(verdict.passed) if verdict else 0} checks passed in {verdict.sandbox if verdict else 'nothing'}"
-        message = "\n".join(
-            (
-                f"{component.id}: {_one_line(component.purpose)}",
-                "",
-                f"Run: {self._run_id}",
-                f"Component: {component.id}",
-                f"Revision: {plan.revision}",
-                f"Key: {proof.key[:16]}",
-                f"Verdict: {checks}",
-            )
+        message = (
+            f"{component.id}: {_one_line(component.purpose)}\n\nRun: {self._run_id}\nComponent: {component.id}\n"
+            f"Revision: {plan.revision}\nKey: {proof.key[:16]}\nVerdict: {checks}\n"
         )
-        return await self._committed(plan, {**proof.files, **proof.tests}, message)
+        files = {**proof.files, **proof.tests}
+        own = (*component.files, dag.test_path(component.id))
+        gone = [p for p in own if p not in files and self._written.get(p) and self._is_free(p)]
+        return self._deliver(files, message, gone)
 
-    async def finish(self, plan: Plan, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
-        """Write README (unless a component owns it) and ``.agent/plan.yaml`` and commit them; returns the commit id."""
-        files: dict[str, str] = {}
-        if "readme.md" not in {path.casefold() for path in dag.file_owners(plan)}:
-            files["README.md"] = self._readme(plan, proofs, verdict)
-        message = f"How to run and test it\n\nRun: {self._run_id}\nRevision: {plan.revision}"
-        return await self._committed(plan, files, message)
+    def _finish(self, plan: Plan, spec: Spec, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
+        self._turn_to(plan)
+        files = {}
+        if _own_readme(plan) and self._is_free(README):
+            files[README] = self._readme(plan, spec, proofs, verdict)
+        left = sorted(path for path in self._stale if not self._is_free(path))
+        edited = f"Left as you edited them: {', '.join(left)}\n\n" if left else ""
+        message = f"How to run and test it\n\n{edited}Run: {self._run_id}\nRevision: {plan.revision}\n"
+        return self._deliver(files, message, self._stale.difference(left), left)
 
-    async def _committed(self, plan: Plan, files: Mapping[str, str], message: str) -> str:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._commit_files, plan, files, message)
-
-    def _commit_files(self, plan: Plan, files: Mapping[str, str], message: str) -> str:
-        self._begin(plan)
+    def _deliver(self, files: Files, message: str, gone: Collection[str], left: Collection[str] = ()) -> str:
+        """Make the output hold ``files`` and not ``gone``, and commit that; what is ``left`` is no longer ours."""
+        check_paths(files, None)
+        in_the_way = {p for p in self._stale if any(_clash(p, file) for file in files) and self._is_free(p)}
+        self._spare({p: text for p, text in files.items() if not any(_clash(p, other) for other in in_the_way)})
+        gone = {*gone, *in_the_way}
+        digests = {path: digest_of(text.encode()) for path, text in files.items()}
+        self._write_own(CUT_OFF_FILE, json.dumps({**digests, **dict.fromkeys(gone, "")}))
+        for path in gone:
+            _take_away(self.root, path)
         try:
-            write_files(self.root, files)
+            write_files(self.root, {p: text for p, text in files.items() if on_disk(self.root, p) != text.encode()})
+        except PathRefused:
+            self._take_back()
+            raise
         except OSError as error:
             raise _unwritable(self.root, error) from error
-        self._write_own(PLAN_FILE, self._dumped(plan))
-        self._commit_added((*files, PLAN_FILE), message)
+        self._record(tuple(files), message, digests, gone, left)
+        (self.root / CUT_OFF_FILE).unlink()
         return self._git("rev-parse", "HEAD").strip()
 
-    def _begin(self, plan: Plan) -> None:
-        """Make the repository with its first commit, or clear what a former plan left; nothing to do after that."""
-        if self._identity is not None:
+    def _record(
+        self,
+        paths: Sequence[str],
+        message: str,
+        digests: Mapping[str, str],
+        gone: Collection[str] = (),
+        left: Collection[str] = (),
+    ) -> None:
+        """Commit these paths and nothing else, when there is something to say of them."""
+        if paths:
+            self._git("add", "--force", "--", *paths)
+        news = gone or left or any(self._written.get(path) != digest for path, digest in digests.items())
+        if not news and not (paths and self._git("diff", "--cached", "--name-only", "--no-ext-diff", "--", *paths)):
             return
-        identity = _identity()
-        _refuse_traps(self.root)
-        _drop_stale_locks(self.root)
-        former = former_plan(self.root)
-        gone = sorted(_paths(former) - _paths(plan)) if former else []
+        # What a directory has taken the place of goes by itself.
+        away = [path for path in gone if not (self.root / path).is_dir()]
+        tracked = self._git("ls-files", "-z", "--with-tree=HEAD", "--", *away).split("\0") if away else []
+        said = message + trailers(digests, (*gone, *left))
+        options = ("--quiet", "--no-verify", "--allow-empty", "--cleanup=whitespace", "--only", "--message", said)
+        self._git("commit", *options, "--", *paths, *filter(None, tracked))
+        self._written |= {**digests, **dict.fromkeys((*gone, *left), "")}
+        self._stale -= {*gone, *left}
+
+    def _turn_to(self, plan: Plan) -> None:
+        """Begin, and let the output hold the plan; nothing to do after that."""
+        if plan is self._plan:
+            return
+        text = document.dump(plan)
+        if not self._begun:
+            self._begin(plan, text)
+        for path in sorted(owners(plan).keys() - self._edited):
+            place = self.root / path  # a directory may go with the files that are in it
+            if not self._written.get(path) and os.path.lexists(place) and (place.is_symlink() or not place.is_dir()):
+                raise UserError(
+                    f"the plan puts {printable(path)!r} where something stands that this program has not written, in "
+                    f"{str(self.root)!r}; move it away, then: agent resume {self._run_id}"
+                )
+        self._write_plan(plan, text)
+        taken = owners(plan).keys() | ({README} if _own_readme(plan) else set())
+        self._stale = {path for path, digest in self._written.items() if digest and path not in taken}
+        self._plan = plan
+
+    def _begin(self, plan: Plan, text: str) -> None:
+        """Make the repository with its first commit, or find out how things stand."""
+        identity = user_identity()
+        refuse_traps(self.root)
+        drop_stale_locks(self.root)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.root, error) from error
         self._identity = identity
-        if not self._git("rev-parse", "--verify", "--quiet", "HEAD", check=False).strip():
-            self._git("init", "--quiet", "--initial-branch=main", "--template=")
-            self._write_own(".gitignore", IGNORED)
-            self._git("add", "--force", "--", ".gitignore")
+        if has_commits(self.root):
+            self._take_back()
+            self._written = written(self.root) or {}
+            if self._overwrite:
+                self._keep_in_git()
+            self._edited = frozenset(edit.path for edit in hand_edits(self.root))
         else:
-            # A process killed between add and commit left files in the index: they belong to a commit of their own.
-            self._git("reset", "--quiet")
-            if not gone:
-                return
-            self._git("rm", "--quiet", "--ignore-unmatch", "--", *gone)
-        self._write_own(PLAN_FILE, self._dumped(plan))
-        self._commit_added((PLAN_FILE,), f"Plan of {_one_line(plan.title)}\n\nRun: {self._run_id}")
+            self._git("init", "--quiet", "--initial-branch=main", "--template=")
+            first = {PLAN_FILE: text}
+            if self._is_free(".gitignore", IGNORED):
+                first[".gitignore"] = IGNORED
+            for path, content in first.items():
+                self._write_own(path, content)
+            self._record(tuple(first), f"{_plan_of(plan)}\n\nRun: {self._run_id}\nRevision: {plan.revision}\n", {})
+        self._begun = True
 
-    def _commit_added(self, paths: Iterable[str], message: str) -> None:
-        self._git("add", "--force", "--", *paths)
-        if self._git("diff", "--cached", "--name-only", "--no-ext-diff", "--no-renames"):
-            self._git("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--message", message)
+    def _take_back(self) -> None:
+        """What a killed process had not committed goes: the output is as its last commit has it."""
+        unfinished = cut_off(self.root)
+        if not unfinished:
+            return
+        known = asked_git(self.root, "ls-tree", "-r", "-z", "--name-only", "HEAD", "--", *unfinished).split("\0")
+        for path in sorted(unfinished, key=lambda p: p in known):  # a new file may lie where an old one is wanted back
+            try:
+                now = on_disk(self.root, path)
+            except NotAFile:
+                continue
+            _sweep((self.root / path).parent)
+            if now is not None and not stands_for(now, unfinished[path]):
+                continue  # somebody has written it since
+            if path in known:
+                self._git("checkout", "--quiet", "HEAD", "--", path)
+            else:
+                self._git("rm", "--quiet", "--cached", "--force", "--ignore-unmatch", "--", path)
+                _take_away(self.root, path)
+        (self.root / CUT_OFF_FILE).unlink(missing_ok=True)
 
-    def _dumped(self, plan: Plan) -> str:
-        """The plan as text, worked out once: every commit asks for it."""
-        if self._plan is None or self._plan[0] is not plan:
-            self._plan = (plan, document.dump(plan))
-        return self._plan[1]
+    def _keep_in_git(self) -> None:
+        """Commit what the user edited, as it is: from then on it may be replaced."""
+        edits = [edit for edit in hand_edits(self.root) if edit.kind != "replaced"]
+        if edits:
+            digests = {edit.path: digest_of(edit.text.encode()) for edit in edits if edit.text is not None}
+            message = f"Your edits, before they are replaced\n\nRun: {self._run_id}\n"
+            self._record(tuple(digests), message, digests, [edit.path for edit in edits if edit.text is None])
+
+    def _write_plan(self, plan: Plan, text: str) -> None:
+        trailer = f"Run: {self._run_id}\n"
+        if asked_git(self.root, "status", "--porcelain", "--", PLAN_FILE):
+            with suppress(NotAFile):
+                if on_disk(self.root, PLAN_FILE) is not None:
+                    self._record((PLAN_FILE,), f"The plan as you edited it\n\n{trailer}", {})
+        self._write_own(CUT_OFF_FILE, json.dumps({PLAN_FILE: digest_of(text.encode())}))
+        self._write_own(PLAN_FILE, text)
+        self._record((PLAN_FILE,), f"{_plan_of(plan)}\n\n{trailer}Revision: {plan.revision}\n", {})
+        (self.root / CUT_OFF_FILE).unlink()
+
+    def _spare(self, files: Files) -> None:
+        """``UserError`` when writing the files would lose something the user wrote."""
+        lost = [path for path, text in files.items() if not self._is_free(path, text)]
+        if lost:
+            raise UserError(
+                f"{', '.join(printable(path) for path in lost)} in {str(self.root)!r} was edited by hand and would be "
+                f"written anew; say what becomes of it: agent resume {self._run_id} --keep-edits, or --overwrite-edits "
+                "(git keeps yours)"
+            )
+
+    def _is_free(self, path: str, text: str | None = None) -> bool:
+        """Whether nothing of the user's stands there: nothing at all, what we wrote, or ``text`` itself."""
+        try:
+            now = on_disk(self.root, path)
+        except NotAFile:
+            return False
+        if now is None or (text is not None and now == text.encode()):
+            return True
+        return stands_for(now, self._written.get(path, ""))
 
     def _write_own(self, path: str, text: str) -> None:
         target = self.root / path
@@ -158,24 +274,26 @@ class GitRepository:
         except OSError as error:
             raise _unwritable(target, error) from error
 
-    def _git(self, *arguments: str, check: bool = True) -> str:
-        ended = _run_git(self.root, *arguments, identity=self._identity or IDENTITY)
-        if check and ended.returncode:
+    def _git(self, *arguments: str) -> str:
+        ended = run_git(self.root, *arguments, identity=self._identity)
+        if ended.returncode:
             why = printable(ended.stderr).strip() or ended.returncode
             raise PrerequisiteError(f"git {arguments[0]} failed in {str(self.root)!r}: {why}")
         return ended.stdout
 
-    def _readme(self, plan: Plan, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
+    def _readme(self, plan: Plan, spec: Spec, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
         proven = {i for i, proof in proofs.items() if proof.status == "passed"}
         missing = [c for c in plan.components if c.id not in proven]
         parts = [f"# {_one_line(plan.title)}\n"]
         if missing:
+            there = ", ".join(c.id for c in plan.components if c.id in proven) or "nothing"
             parts.append(
-                f"**Not finished**: {len(missing)} of {len(plan.components)} components are missing (see below).\n"
+                f"**Not finished**: {len(missing)} of {len(plan.components)} components are missing (see below). "
+                f"Proven: {there}.\n"
             )
         if plan.entry and not missing:
             parts.append(f"## Run it\n\n```sh\n{plan.entry}\n```\n")
-        shell = [e for e in self._spec.examples if e.kind == "shell"][:3]
+        shell = [e for e in spec.examples if e.kind == "shell"][:3]
         if shell and not missing:
             parts.append("Examples from the specification:\n")
             parts += [f"````console\n{examples.render(e).rstrip()}\n````\n" for e in shell]
@@ -193,8 +311,9 @@ class GitRepository:
             ]
             parts.append("")
         if missing:
+            above = dag.Ancestors(plan)
             parts.append("## What is missing\n")
-            parts += [f"- {c.id}: {_one_line(_why(c, proofs))}" for c in missing]
+            parts += [f"- {c.id}: {_why(c, proofs, above.of(c.id))}{self._remains(c)}" for c in missing]
             parts.append("")
         if verdict is not None and verdict.status != "passed":
             parts.append(
@@ -202,10 +321,45 @@ class GitRepository:
             )
         return "\n".join(parts)
 
+    def _remains(self, component: Component) -> str:
+        """What must be known of files of a component that is not proven."""
+        there = [f"`{path}`" for path in component.files if os.path.lexists(self.root / path)]
+        return f" (what stands in {', '.join(there)} is not proven)" if there else ""
 
-def _paths(plan: Plan) -> set[str]:
-    """What a plan's components write."""
-    return {*dag.file_owners(plan), *(dag.test_path(c.id) for c in plan.components)}
+
+def _plan_of(plan: Plan) -> str:
+    return f"Plan of {_one_line(plan.title)}"
+
+
+def _own_readme(plan: Plan) -> bool:
+    """Whether the README is ours to write."""
+    return README.casefold() not in {path.casefold() for path in dag.file_owners(plan)}
+
+
+def _clash(one: str, other: str) -> bool:
+    """Whether two paths cannot both be there: one is a directory of the other, or capitals alone tell them apart."""
+    a, b = one.split("/"), other.split("/")
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            return x.casefold() == y.casefold()
+    return len(a) != len(b)
+
+
+def _take_away(root: Path, path: str) -> None:
+    """Remove a file, if it is there, and the directories that it leaves empty."""
+    with suppress(FileNotFoundError):
+        (root / path).unlink()
+    for parent in PurePosixPath(path).parents[:-1]:
+        with suppress(OSError):
+            (root / parent).rmdir()
+
+
+def _sweep(directory: Path) -> None:
+    """Remove temporary files of a process that was killed."""
+    with suppress(FileNotFoundError):
+        for left in directory.iterdir():
+            if _TEMPORARY.fullmatch(left.name):
+                left.unlink()
 
 
 def _row(component: Component, proof: Proof | None) -> str:
@@ -220,128 +374,21 @@ def _state(component: Component, proven: set[str]) -> str:
     return component.id if component.id in proven else f"{component.id}, not proven"
 
 
-def _why(component: Component, proofs: Mapping[str, Proof]) -> str:
+def _why(component: Component, proofs: Mapping[str, Proof], below: Sequence[str]) -> str:
     proof = proofs.get(component.id)
-    return proof.reason if proof else "not built, because something it depends on is missing"
+    if proof is not None:
+        return _one_line(proof.reason)
+    failed = [i for i in below if i in proofs and proofs[i].status == "failed"]
+    return f"not built, because {' and '.join(failed)} failed" if failed else "not built"
 
 
 def _one_line(text: str) -> str:
     return " ".join(printable(text).replace("|", "/").split())
 
 
-def _run_git(root: Path, *arguments: str, identity: tuple[str, str] = IDENTITY) -> subprocess.CompletedProcess[str]:
-    """One git command on the repository in ``root``, with nothing of the user's environment or configuration."""
-    name, email = identity
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": "/nonexistent",
-        "LC_ALL": "C.UTF-8",
-        "GIT_DIR": str(root / ".git"),
-        "GIT_WORK_TREE": str(root),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_LITERAL_PATHSPECS": "1",
-        "GIT_AUTHOR_NAME": name,
-        "GIT_AUTHOR_EMAIL": email,
-        "GIT_COMMITTER_NAME": name,
-        "GIT_COMMITTER_EMAIL": email,
-    }
-    try:
-        return subprocess.run(
-            ["git", *SAFE_GIT, *arguments],
-            cwd=root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=GIT_SECONDS,
-            start_new_session=True,  # Ctrl-C in the terminal is for us: a commit under way is finished
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise PrerequisiteError(NO_GIT) from error
-    except subprocess.TimeoutExpired as error:
-        why = f"took longer than {GIT_SECONDS} s; see what keeps the disk busy, then resume"
-        raise PrerequisiteError(f"git {arguments[0]} in {str(root)!r} {why}") from error
-
-
 def _unwritable(path: Path, error: OSError) -> PrerequisiteError:
     why = f"{error.strerror or error}; free some space or make it writable, then resume the run"
     return PrerequisiteError(f"{str(path)!r} cannot be written: {why}")
-
-
-NO_GIT = "git is not installed; install it with 'apt-get install git' (or your system's way)"
-
-
-def require_git() -> None:
-    """``PrerequisiteError`` when there is no git."""
-    if shutil.which("git") is None:
-        raise PrerequisiteError(NO_GIT)
-
-
-def _identity() -> tuple[str, str]:
-    """The user's name and mail as git knows them, whatever repository the user stands in; ours for what is missing."""
-    require_git()
-    places = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in places}
-    environment["GIT_DIR"] = os.devnull
-    values = []
-    for key, fallback in zip(("user.name", "user.email"), IDENTITY, strict=True):
-        ended = subprocess.run(
-            ["git", "config", "--get", key],
-            cwd="/",
-            env=environment,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=GIT_SECONDS,
-            check=False,
-        )
-        values.append(ended.stdout.strip() or fallback)
-    return values[0], values[1]
-
-
-def _refuse_traps(root: Path) -> None:
-    """Refuse a repository whose links or configuration would lead git elsewhere or make it start programs."""
-    for path in (root / ".git", root / ".agent"):
-        if path.is_symlink() or (path.exists() and not path.is_dir()):
-            raise PrerequisiteError(
-                f"{str(path)!r} is a link or a file, not a directory of ours; name another output with -o"
-            )
-    if not (root / ".git" / "config").exists():  # where git was killed while it made the repository there is none yet
-        return
-    listed = _run_git(root, "config", "--local", "--no-includes", "--name-only", "--null", "--list")
-    if listed.returncode:
-        raise _unreadable(root, listed.stderr)
-    traps = [key for key in listed.stdout.split("\0") if _UNSAFE_CONFIG.match(key)]
-    if traps:
-        raise PrerequisiteError(
-            f"the git configuration of {str(root)!r} sets {printable(traps[0])!r}, which can start programs or read other "
-            "files; remove it there, or name another output with -o"
-        )
-
-
-def _unreadable(root: Path, why: str) -> PrerequisiteError:
-    return PrerequisiteError(
-        f"the output directory {str(root)!r} holds a git repository that cannot be read ({_one_line(why)}); "
-        "mend it, or name another with -o"
-    )
-
-
-def _drop_stale_locks(root: Path) -> None:
-    """Remove what a git process that was killed with its run left locked; one that still works is given its time."""
-    git = root / ".git"
-    locks = [git / "index.lock", git / "HEAD.lock", git / "config.lock", *(git / "refs" / "heads").glob("*.lock")]
-    until = time.monotonic() + LOCK_SECONDS
-    while any(lock.exists() for lock in locks) and time.monotonic() < until:
-        time.sleep(0.05)
-    for lock in locks:
-        lock.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -372,8 +419,10 @@ def sole_writer(root: Path, home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def check_output(root: Path, spec_digest: str) -> None:
-    """Refuse an output directory that is not ours to write: anything but missing, empty, or a former output of this spec.
+def check_output(root: Path) -> None:
+    """Refuse an output directory that is not ours to write: anything but missing, empty, or what a run delivered to.
+
+    What the user has there beside our files is no obstacle: it is neither touched nor committed.
 
     Raises:
         UserError: one sentence that says what was found and what to do.
@@ -387,37 +436,52 @@ def check_output(root: Path, spec_digest: str) -> None:
         raise UserError(
             f"the output {str(root)!r} cannot be written: no permission in {str(parent)!r}; name another with -o"
         )
-    if not root.is_dir() or not any(root.iterdir()):
+    there = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    if not there:
         return
-    former = former_plan(root)
-    if former is None:
+    if ".git" in there:
+        refuse_traps(root)
+        if there <= _FIRST and not has_commits(root):
+            return
+    ours = written(root)
+    plan = former(root) if ours is not None else None
+    if ours is None or plan is None:
         raise UserError(
             f"the output directory {str(root)!r} is not empty and was not made by this program; "
             "name another with -o, or empty it"
         )
-    if former.spec_digest != spec_digest:
-        raise UserError(
-            f"the output directory {str(root)!r} holds the result of another spec ({_one_line(former.title)!r}); "
-            "name another with -o"
-        )
-    _refuse_traps(root)
-    status = _run_git(root, "status", "--porcelain", "-z", "--no-renames")
-    if status.returncode:
-        raise _unreadable(root, status.stderr)
-    if status.stdout:
-        first = printable(status.stdout.split("\0")[0][3:])
-        raise UserError(
-            f"the output directory {str(root)!r} has changes that are not committed (first {first!r}); "
-            "commit or stash them, then run again"
-        )
+    _refuse_halfway(root, {*(path for path, digest in ours.items() if digest), *owners(plan), PLAN_FILE})
 
 
-def former_plan(root: Path) -> Plan | None:
-    """The plan of the former output in ``root``; ``None`` when there is none that can be read."""
-    path = root / PLAN_FILE
-    if path.parent.is_symlink() or path.is_symlink() or not path.is_file() or not (root / ".git").is_dir():
-        return None
-    try:
-        return document.parse(path.read_text(encoding="utf-8"))
-    except (AgentError, OSError, UnicodeDecodeError):
-        return None
+_FIRST = {".git", ".agent", ".gitignore", ".gitignore.new"}
+"""What there may be before the first commit."""
+_HALFWAY = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+}
+"""What git keeps in its directory while it waits for the user → what the user is at."""
+
+
+def _refuse_halfway(root: Path, ours: Collection[str]) -> None:
+    """Refuse a repository in which a commit would go astray, or take along or lose what the user is about to commit."""
+    for name, what in _HALFWAY.items():
+        if (root / ".git" / name).exists():
+            raise UserError(f"a {what} is under way in {str(root)!r}; finish or abort it, then run again")
+    if run_git(root, "symbolic-ref", "--quiet", "HEAD").returncode:
+        raise UserError(
+            f"no branch is checked out in {str(root)!r}, so commits could get lost; check one out "
+            f"(git -C {shlex.quote(str(root))} switch main), then run again"
+        )
+    said = asked_git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--ignore-submodules")
+    for entry in filter(None, said.split("\0")):
+        state, path = entry[:2], entry[3:]
+        if "U" in state or state in ("AA", "DD"):
+            raise UserError(f"{printable(path)!r} in {str(root)!r} has a conflict; settle it, then run again")
+        if " " not in state and path in ours:
+            raise UserError(
+                f"{printable(path)!r} in {str(root)!r} is staged with another text than the file has; commit or unstage "
+                "it, then run again"
+            )

@@ -18,15 +18,12 @@ from pathlib import Path
 
 import yaml
 
-from graphs import dag, document, examples
+from graphs import dag, document, examples, syntax
 from graphs.errors import PlanError
 from graphs.values import Component, Example, Plan, Spec
 
 BUNDLED = Path(__file__).parent / "plans"
 """The exemplars that are shipped."""
-
-PAGE_LINES = 66
-"""Lines of a printed page (11 inches at 6 lines per inch): a longer contract is not "under a page" (DESIGN §5)."""
 
 MAX_BYTES = 256 * 1024
 """A file larger than this is no exemplar: several of them must fit into one prompt."""
@@ -343,8 +340,8 @@ def _incomplete(component: Component) -> Iterator[str]:
     """What is missing in its contract, or too much."""
     contract = component.contract
     lines = sum(len(text.splitlines()) for text in (contract.behaviour, *contract.interface.values()))
-    if lines > PAGE_LINES:
-        yield f"its contract has {lines} lines; a page has {PAGE_LINES}: shorten it or split the component"
+    if lines > dag.PAGE_LINES:
+        yield f"its contract has {lines} lines; a page has {dag.PAGE_LINES}: shorten it or split the component"
     if component.kind in ("data", "docs"):
         return
     if not contract.examples:
@@ -353,7 +350,7 @@ def _incomplete(component: Component) -> Iterator[str]:
         if not path.endswith(".py"):
             continue
         try:
-            tree = ast.parse(source)
+            tree = syntax.parse(source)
         except SyntaxError as error:
             yield f"the interface of {path!r} is not valid Python (line {error.lineno}): {error.msg}"
             continue
@@ -390,7 +387,7 @@ def _module(path: str) -> str:
 
 def _imported(source: str) -> Iterator[str]:
     try:
-        tree = ast.parse(source)
+        tree = syntax.parse(source)
     except SyntaxError:
         return
     for node in ast.walk(tree):

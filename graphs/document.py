@@ -1,21 +1,23 @@
-"""``plan.yaml``: a plan as text that a person, a model and this program can all write and read.
+"""``plan.yaml``: a plan as text that a person, a model and this program can all write and read; revisions of it too.
 
 The same reader serves answers of models, files edited by hand and the exemplars of ``few_shot/``.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from graphs import examples
+from graphs import dag, edits, examples
+from graphs.edits import Add, Drop, Merge, PlanEdit, Respecify, Revision, Rewire, Split
 from graphs.errors import PlanError
-from graphs.values import Component, Contract, Example, Plan, Requirement
+from graphs.values import Component, Contract, Plan, Requirement
 
 if TYPE_CHECKING:
     from yaml import SafeLoader as _BaseLoader
@@ -24,6 +26,8 @@ else:  # libyaml's is ten times as fast; PyYAML is not always built with it
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 KINDS = ("library", "cli", "service", "data", "docs")
+_ID = r"^[a-z][a-z0-9_]*$"
+_KIND = f"^({'|'.join(KINDS)})$"
 MOST_CHARACTERS = 64_000_000
 """Of a plan's text: room for 20,000 components of a page each; anything longer is no plan."""
 DEEPEST = 50
@@ -76,9 +80,9 @@ class ContractEntry(_Strict):
 class ComponentEntry(_Strict):
     """One unit to build."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Lower snake case, unique.")
+    id: str = Field(pattern=_ID, description="Lower snake case, unique.")
     purpose: Line = Field(min_length=1, description="One sentence: why it exists.")
-    kind: str = Field("library", description="library, cli, service, data or docs.", pattern=f"^({'|'.join(KINDS)})$")
+    kind: str = Field("library", description="library, cli, service, data or docs.", pattern=_KIND)
     files: list[str] = Field(min_length=1, description="Paths it owns; no other component may write them.")
     depends_on: list[str] = Field(default_factory=list, description="Ids of the components whose contracts it uses.")
     requirements: list[str] = Field(default_factory=list, description="Ids of the requirements it covers.")
@@ -94,11 +98,107 @@ class PlanEntry(_Strict):
     entry: Line = Field("", description="A command that starts the finished program; empty for a library.")
     spec_digest: str = Field("", description="SHA-256 of the spec it was made for.")
     revision: int = Field(1, ge=1, description="1, 2, 3...")
+    feedback: list[str] = Field(default_factory=list, description="What the user said was wrong, oldest first.")
     requirements: list[RequirementEntry] = Field(default_factory=list)
     components: list[ComponentEntry] = Field(min_length=1)
 
 
-_PROSE = re.compile(r"^(?P<head>\s*(?:- +)*(?:purpose|text|quote|title|behaviour|entry): +)(?P<value>\S.*)$")
+class _EditEntry(_Strict):
+    reason: Line = ""
+    evidence: list[Line] = Field(default_factory=list)
+
+
+class _SplitEntry(_EditEntry):
+    edit: Literal["split"]
+    component: str
+    parts: list[ComponentEntry] = Field(min_length=1)
+
+
+class _MergeEntry(_EditEntry):
+    edit: Literal["merge"]
+    components: list[str] = Field(min_length=2)
+    id: str = Field(pattern=_ID)
+    purpose: Line = ""
+    contract: ContractEntry | None = None
+
+
+class _AddEntry(_EditEntry):
+    edit: Literal["add"]
+    component: ComponentEntry
+
+
+class _DropEntry(_EditEntry):
+    edit: Literal["drop"]
+    component: str
+
+
+class _RewireEntry(_EditEntry):
+    edit: Literal["rewire"]
+    component: str
+    depends_on: list[str]
+
+
+class _RespecifyEntry(_EditEntry):
+    edit: Literal["respecify"]
+    component: str
+    purpose: Annotated[str, Field(min_length=1), BeforeValidator(_line)] | None = None
+    kind: Annotated[str, Field(pattern=_KIND)] | None = None
+    files: Annotated[list[str], Field(min_length=1)] | None = None
+    depends_on: list[str] | None = None
+    requirements: list[str] | None = None
+    packages: list[str] | None = None
+    contract: ContractEntry | None = None
+
+
+_AnyEditEntry = _SplitEntry | _MergeEntry | _AddEntry | _DropEntry | _RewireEntry | _RespecifyEntry
+_EDITS: dict[str, type[BaseModel]] = {
+    "split": _SplitEntry,
+    "merge": _MergeEntry,
+    "add": _AddEntry,
+    "drop": _DropEntry,
+    "rewire": _RewireEntry,
+    "respecify": _RespecifyEntry,
+}
+
+
+class _RevisionEntry(_Strict):
+    requirements: list[RequirementEntry] = Field(default_factory=list)
+    drop_requirements: list[str] = Field(default_factory=list)
+    entry: Line | None = None
+    edits: list[Annotated[_AnyEditEntry, Field(discriminator="edit")]] = Field(default_factory=list)
+
+
+class _PartsEntry(BaseModel):
+    """Keys beside ``parts`` repeat what was asked: they are let pass."""
+
+    parts: list[ComponentEntry] = Field(min_length=1)
+
+
+Entry = TypeVar("Entry", bound=BaseModel)
+_WHOLES: dict[type[BaseModel], tuple[str, str]] = {
+    PlanEntry: ("plan", "'title', 'requirements' and 'components'"),
+    _RevisionEntry: ("revision", "'edits'"),
+    _PartsEntry: ("split", "'parts'"),
+    ComponentEntry: ("component", "'id', 'purpose', 'files' and 'contract'"),
+}
+"""What a text as a whole can be: its name and its main keys."""
+_ENTRIES: dict[str, type[BaseModel]] = {
+    "components": ComponentEntry,
+    "parts": ComponentEntry,
+    "component": ComponentEntry,
+    "requirements": RequirementEntry,
+    "contract": ContractEntry,
+    **_EDITS,
+}
+"""Key, or kind of an edit → what stands under it."""
+_NOUNS = {
+    "components": "component",
+    "parts": "part",
+    "component": "component",
+    "requirements": "requirement",
+    "edits": "edit",
+}
+_PROSE = re.compile(r"^(?P<head>\s*(?:- +)*(?:purpose|text|quote|title|behaviour|entry|reason): +)(?P<value>\S.*)$")
 _BLOCK = re.compile(r"^(?P<indent>\s*(?:- +)*)(?P<key>[^\s#|>-][^:]*:)?\s*[|>][0-9+-]*\s*(?:#.*)?$")
 _WHOLE = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*(?:\#.*)?$|["'][^"']*$|[|>][0-9+-]*\s*(?:\#.*)?$""")
 """A value that YAML reads as it is meant: quoted text, the start of quoted text over several lines, a block's mark."""
@@ -120,7 +220,7 @@ def parse(text: str) -> Plan:
     Raises:
         PlanError: with one sentence per problem, each naming the line or the key.
     """
-    return _to_plan(_validated(_load(text)))
+    return _to_plan(_plan_entry(_load(text, "plan")))
 
 
 def dump(plan: Plan) -> str:
@@ -130,7 +230,7 @@ def dump(plan: Plan) -> str:
     interfaces without blanks at the ends of lines and without empty lines around, ending with one newline; no id twice
     in a list of ids; examples numbered ``<component>.C1`` on. Text that YAML cannot hold (a lone surrogate) is no text.
     """
-    return yaml.dump(_from_plan(plan), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return _written(_from_plan(plan))
 
 
 def to_data(plan: Plan) -> dict[str, Any]:
@@ -140,7 +240,76 @@ def to_data(plan: Plan) -> dict[str, Any]:
 
 def from_data(data: Any) -> Plan:
     """The inverse of :func:`to_data`; ``PlanError`` when it does not fit."""
-    return _to_plan(_validated(data))
+    return _to_plan(_plan_entry(data))
+
+
+def parse_revision(text: str, plan: Plan) -> Revision:
+    """The revision of ``plan`` that ``text`` describes; what it does not name stays as it is.
+
+    Only the form is read here; :func:`graphs.edits.apply` says what is wrong with the content. Spec digest and feedback
+    are no part of the form: they are facts of the run, and whoever writes a revision cannot change them.
+
+    >>> plan = parse("{title: t, components: [{id: a, purpose: Old., files: [a.py], contract: {behaviour: b}}]}")
+    >>> revision = parse_revision("edits: [{edit: respecify, component: a, purpose: New., reason: clearer}]", plan)
+    >>> [(edit.kind, edit.reason, edit.component.purpose, edit.component.files) for edit in revision.edits]
+    [('respecify', 'clearer', 'New.', ('a.py',))]
+
+    Raises:
+        PlanError: with one sentence per problem, each naming the edit or the key.
+    """
+    data = _unwrapped(_load(text, "revision"), "revision")
+    if isinstance(data, list):
+        data = {"edits": data}
+    if isinstance(data, dict) and isinstance(data.get("edits"), list):
+        data = {**data, "edits": [_spelled_out(edit) for edit in data["edits"]]}
+    entry = _validated(_RevisionEntry, data)
+    problems: list[str] = []
+    requirements = _to_requirements(entry, plan, problems)
+    done: list[PlanEdit] = []
+    current, _ = edits.draft(plan, Revision((), requirements))
+    for each in entry.edits:
+        read = _to_edits(each, current, problems)
+        current, _ = edits.draft(current, Revision(tuple(read)))
+        done += read
+    if problems:
+        raise PlanError(problems)
+    return Revision(tuple(done), requirements, entry=entry.entry)
+
+
+def dump_revision(revision: Revision, plan: Plan) -> str:
+    """A revision of ``plan`` as YAML; ``parse_revision(dump_revision(r, plan), plan) == r`` for every ``r`` that was read."""
+    data: dict[str, Any] = {}
+    if revision.requirements is not None:
+        known = {r.id: r for r in plan.requirements}
+        data["requirements"] = [_from_requirement(r) for r in revision.requirements if known.pop(r.id, None) != r]
+        data["drop_requirements"] = list(known)
+    if revision.entry is not None:
+        data["entry"] = revision.entry
+    data["edits"] = [_from_edit(edit) for edit in revision.edits]
+    return _written({key: value for key, value in data.items() if value != []})
+
+
+def parse_parts(text: str) -> tuple[Component, ...]:
+    """The parts of a split: component entries, listed alone or under ``parts:``. Raises ``PlanError`` as :func:`parse`."""
+    data = _unwrapped(_unwrapped(_load(text, "split"), "split"), "components")
+    entry = _validated(_PartsEntry, {"parts": data} if isinstance(data, list) else data)
+    problems: list[str] = []
+    parts = tuple(_to_component(part, problems) for part in entry.parts)
+    if problems:
+        raise PlanError(problems)
+    return parts
+
+
+def parse_component(text: str) -> Component:
+    """The component that ``text`` describes, an entry as in a plan. Raises ``PlanError`` as :func:`parse`."""
+    data = _unwrapped(_unwrapped(_load(text, "component"), "components"), "component")
+    if isinstance(data, list) and len(data) == 1:
+        (data,) = data
+    problems: list[str] = []
+    component = _to_component(_validated(ComponentEntry, data), problems)
+    if problems:
+        raise PlanError(problems)
+    return component
 
 
 class _Loader(_BaseLoader):
@@ -162,11 +331,11 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def _load(text: str) -> Any:
+def _load(text: str, what: str) -> Any:
     if len(text) > MOST_CHARACTERS:
-        raise PlanError([f"the plan has {len(text)} characters; at most {MOST_CHARACTERS} are read"])
+        raise PlanError([f"the {what} has {len(text)} characters; at most {MOST_CHARACTERS} are read"])
     if _HALVES.search(text):
-        raise PlanError(["the plan holds half a character (a lone surrogate), which is no text; write it again"])
+        raise PlanError([f"the {what} holds half a character (a lone surrogate), which is no text; write it again"])
     try:
         return _read(text)
     except yaml.YAMLError as first:
@@ -176,9 +345,9 @@ def _load(text: str) -> Any:
         except yaml.YAMLError:
             mark = getattr(first, "problem_mark", None)
             where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-            what = getattr(first, "problem", None) or str(first).splitlines()[0]
+            fault = getattr(first, "problem", None) or str(first).splitlines()[0]
             raise PlanError(
-                [f"the plan is not valid YAML: {where}{what}; quote text that holds ': ' or use a block ('|')"]
+                [f"the {what} is not valid YAML: {where}{fault}; quote text that holds ': ' or use a block ('|')"]
             ) from None
 
 
@@ -216,17 +385,36 @@ def _quote_prose(text: str) -> str:
     return "\n".join(lines)
 
 
-def _validated(data: Any) -> PlanEntry:
-    if not isinstance(data, dict):
-        raise PlanError(
-            [f"a plan is a mapping with 'title', 'requirements' and 'components'; found {type(data).__name__}"]
-        )
-    if isinstance(data.get("plan"), dict) and "components" not in data:
+def _plan_entry(data: Any) -> PlanEntry:
+    if isinstance(data, dict) and isinstance(data.get("plan"), dict) and "components" not in data:
         data = data["plan"]
+    return _validated(PlanEntry, data)
+
+
+def _unwrapped(data: Any, key: str) -> Any:
+    """What stands under ``key``, where that is all there is."""
+    return data[key] if isinstance(data, dict) and list(data) == [key] else data
+
+
+def _spelled_out(edit: Any) -> Any:
+    """An edit as its entry has it: the keys of an added component may stand in the edit itself."""
+    if not isinstance(edit, dict) or edit.get("edit") != "add" or isinstance(edit.get("component"), dict):
+        return edit
+    outer = {key: value for key, value in edit.items() if key in ("edit", "reason", "evidence")}
+    inner = {key: value for key, value in edit.items() if key not in outer and key != "component"}
+    named = {"id": edit["component"]} if isinstance(edit.get("component"), str) else {}
+    return {**outer, "component": {**named, **inner}}
+
+
+def _validated(model: type[Entry], data: Any) -> Entry:
+    what, keys = _WHOLES[model]
+    if not isinstance(data, dict):
+        raise PlanError([f"a {what} is a mapping with {keys}; found {type(data).__name__}"])
+    data = _without_nulls(data)
     try:
-        return PlanEntry.model_validate(_without_nulls(data))
+        return model.model_validate(data)
     except ValidationError as error:
-        raise PlanError(_sentence(e, data) for e in error.errors()) from None
+        raise PlanError(_sentence(e, model, data) for e in error.errors()) from None
 
 
 def _without_nulls(data: Any) -> Any:
@@ -236,37 +424,48 @@ def _without_nulls(data: Any) -> Any:
     return [_without_nulls(item) for item in data] if isinstance(data, list) else data
 
 
-def _sentence(error: Any, data: Any) -> str:
-    place = list(error["loc"])
-    where = _where(place, data)
-    if error["type"] == "extra_forbidden":
-        key = str(place[-1])
-        known = _known_keys(place[:-1])
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}"
-        return f"{where}: unknown key {key!r}; {hint}"
-    if error["type"] == "missing":
+def _sentence(error: Any, model: type[BaseModel], data: Any) -> str:
+    place, kind = list(error["loc"]), error["type"]
+    if kind.startswith("union_tag"):
+        where = _where([*place, kind, "edit"], model, data)
+        found = f"is {error['ctx']['tag']!r:.80}" if kind == "union_tag_invalid" else "is missing"
+        return f"{where}: 'edit' {found}; {dag.nearest(error['ctx'].get('tag', ''), _EDITS, 'edits')}"
+    where = _where([*place], model, data)
+    if kind == "extra_forbidden":
+        names = [p for p in place[:-1] if isinstance(p, str)]
+        entry = _ENTRIES[names[-1]] if names else model
+        return f"{where}: unknown key {str(place[-1])!r}; {dag.nearest(str(place[-1]), entry.model_fields, 'keys')}"
+    if kind == "missing":
         return f"{where}: {place[-1]!r} is missing"
-    message = error["msg"].replace("String should", "should").replace("Input should", "should")
-    name = f"{place[-2]!r} number {place[-1] + 1}" if isinstance(place[-1], int) and len(place) > 2 else repr(place[-1])
+    message = re.sub("^(String|Input|List) should", "should", error["msg"])
+    message = re.sub(r" after validation, not \d+$", "", message)
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        message = "should be a mapping"
+    name = f"{place[-2]!r} number {place[-1] + 1}" if isinstance(place[-1], int) and len(place) > 1 else repr(place[-1])
     return f"{where}: {name} {message[0].lower()}{message[1:]}, found {error['input']!r:.80}"
 
 
-def _where(place: list[Any], data: Any) -> str:
-    if len(place) >= 2 and place[0] in ("components", "requirements") and isinstance(place[1], int):
-        noun = str(place[0])[:-1]
-        try:
-            return f"{noun} {data[place[0]][place[1]]['id']!r}"
-        except (KeyError, IndexError, TypeError):
-            return f"{noun} number {place[1] + 1}"
-    return "the plan"
+def _where(place: list[Any], model: type[BaseModel], data: Any) -> str:
+    """The entries that the value at ``place`` stands in, outermost first."""
+    what, _ = _WHOLES[model]
+    names = [_label(what, 0, data)] if model is ComponentEntry else []
+    if place[0] == "edits":
+        del place[2:3]  # the kind of the edit, which pydantic names beside its number
+    for before, key in pairwise(["", *place[:-1]]):
+        data = data[key]
+        if isinstance(data, dict) and (noun := _NOUNS.get(before if isinstance(key, int) else key)):
+            names.append(_label(noun, key + 1 if isinstance(key, int) else 0, data))
+    return ", ".join(names) or f"the {what}"
 
 
-def _known_keys(place: list[Any]) -> list[str]:
-    names = [p for p in place if isinstance(p, str)]
-    known: dict[str, type[BaseModel]] = {"components": ComponentEntry, "requirements": RequirementEntry}
-    entry = known.get(names[-1], ContractEntry) if names else PlanEntry
-    return list(entry.model_fields)
+def _label(noun: str, number: int, entry: dict[Any, Any]) -> str:
+    if noun == "edit":
+        kind, target = entry.get("edit"), entry.get("component")
+        named = f" {target!r:.80}" if isinstance(target, str) else ""
+        return f"edit {number} ({kind}{named})" if isinstance(kind, str) and kind in _EDITS else f"edit {number}"
+    if "id" in entry:
+        return f"{noun} {entry['id']!r:.80}"
+    return f"{noun} number {number}" if number else f"the {noun}"
 
 
 def _to_plan(entry: PlanEntry) -> Plan:
@@ -277,12 +476,75 @@ def _to_plan(entry: PlanEntry) -> Plan:
     return Plan(
         title=entry.title,
         components=components,
-        requirements=tuple(Requirement(r.id, r.text, r.quote, r.line) for r in entry.requirements),
+        requirements=tuple(map(_to_requirement, entry.requirements)),
         spec_digest=entry.spec_digest,
         revision=entry.revision,
         language=entry.language,
         entry=entry.entry,
+        feedback=tuple(entry.feedback),
     )
+
+
+def _to_requirement(entry: RequirementEntry) -> Requirement:
+    return Requirement(entry.id, entry.text, entry.quote, entry.line)
+
+
+def _to_requirements(entry: _RevisionEntry, plan: Plan, problems: list[str]) -> tuple[Requirement, ...] | None:
+    """All requirements from now on: reworded ones in their place, new ones at the end; ``None`` when none changes."""
+    known = {r.id: r for r in plan.requirements}
+    for requirement_id in dict.fromkeys(entry.drop_requirements):
+        if known.pop(requirement_id, None) is None:
+            hint = dag.nearest(requirement_id, known)
+            problems.append(f"'drop_requirements' names {requirement_id!r}, which the plan does not have; {hint}")
+    dropped = {r.id for r in plan.requirements} - known.keys()
+    given: set[str] = set()
+    for requirement in map(_to_requirement, entry.requirements):
+        if requirement.id in given:
+            problems.append(f"requirement {requirement.id!r} is given twice; give each id once")
+        elif requirement.id in dropped:
+            problems.append(f"requirement {requirement.id!r} is given and dropped; a new one takes a new id")
+        given.add(requirement.id)
+        known[requirement.id] = requirement
+    after = tuple(known.values())
+    return None if after == plan.requirements else after
+
+
+def _to_edits(entry: _AnyEditEntry, plan: Plan, problems: list[str]) -> list[PlanEdit]:
+    """The edit an entry stands for; ``plan`` is the one it changes, with what stood before it done."""
+    why: dict[str, Any] = {"reason": entry.reason, "evidence": tuple(entry.evidence)}
+    match entry:
+        case _SplitEntry():
+            return [Split(entry.component, tuple(_to_component(part, problems) for part in entry.parts), **why)]
+        case _MergeEntry():
+            contract = _to_contract(entry.id, entry.contract, problems) if entry.contract else None
+            return [Merge(tuple(entry.components), entry.id, entry.purpose, contract, **why)]
+        case _AddEntry():
+            return [Add(_to_component(entry.component, problems), **why)]
+        case _DropEntry():
+            return [Drop(entry.component, **why)]
+        case _RewireEntry():
+            return [Rewire(entry.component, tuple(dict.fromkeys(entry.depends_on)), **why)]
+    component = next((c for c in plan.components if c.id == entry.component), None)
+    if component is None:
+        problems.append(edits.unknown("respecify", entry.component, [c.id for c in plan.components]))
+        return []
+    changed = replace(
+        component,
+        purpose=component.purpose if entry.purpose is None else entry.purpose,
+        kind=component.kind if entry.kind is None else entry.kind,
+        files=component.files if entry.files is None else tuple(entry.files),
+        requirements=(
+            component.requirements if entry.requirements is None else tuple(dict.fromkeys(entry.requirements))
+        ),
+        packages=component.packages if entry.packages is None else tuple(entry.packages),
+        contract=(
+            component.contract if entry.contract is None else _to_contract(component.id, entry.contract, problems)
+        ),
+    )
+    found: list[PlanEdit] = [Respecify(changed, **why)]
+    if entry.depends_on is not None:
+        found.append(Rewire(component.id, tuple(dict.fromkeys(entry.depends_on)), **why))
+    return found
 
 
 def _to_component(entry: ComponentEntry, problems: list[str]) -> Component:
@@ -290,11 +552,7 @@ def _to_component(entry: ComponentEntry, problems: list[str]) -> Component:
         id=entry.id,
         purpose=entry.purpose,
         files=tuple(entry.files),
-        contract=Contract(
-            interface=dict(entry.contract.interface),
-            behaviour=entry.contract.behaviour,
-            examples=tuple(_examples(entry, problems)),
-        ),
+        contract=_to_contract(entry.id, entry.contract, problems),
         depends_on=tuple(dict.fromkeys(entry.depends_on)),
         requirements=tuple(dict.fromkeys(entry.requirements)),
         kind=entry.kind,
@@ -302,21 +560,21 @@ def _to_component(entry: ComponentEntry, problems: list[str]) -> Component:
     )
 
 
-def _examples(entry: ComponentEntry, problems: list[str]) -> list[Example]:
+def _to_contract(component_id: str, entry: ContractEntry, problems: list[str]) -> Contract:
     found = []
-    for number, text in enumerate(entry.contract.examples, 1):
+    for number, text in enumerate(entry.examples, 1):
         try:
-            example = examples.parse_block(text, f"{entry.id}.C{number}", 0)
+            example = examples.parse_block(text, f"{component_id}.C{number}", 0)
         except ValueError as error:
-            problems.append(f"component {entry.id!r}: example {number} cannot be read: {error}")
+            problems.append(f"component {component_id!r}: example {number} cannot be read: {error}")
             continue
         if example is None:
             problems.append(
-                f"component {entry.id!r}: example {number} is neither a doctest ('>>> ') nor a shell session ('$ ')"
+                f"component {component_id!r}: example {number} is neither a doctest ('>>> ') nor a shell session ('$ ')"
             )
         else:
             found.append(example)
-    return found
+    return Contract(dict(entry.interface), entry.behaviour, tuple(found))
 
 
 def _from_plan(plan: Plan) -> dict[str, Any]:
@@ -327,9 +585,20 @@ def _from_plan(plan: Plan) -> dict[str, Any]:
         "spec_digest": plan.spec_digest,
         "revision": plan.revision,
     }
-    head["requirements"] = [{"id": r.id, "text": r.text, "quote": r.quote, "line": r.line} for r in plan.requirements]
+    if plan.feedback:
+        head["feedback"] = list(plan.feedback)
+    head["requirements"] = list(map(_from_requirement, plan.requirements))
     head["components"] = [_from_component(c) for c in plan.components]
     return head
+
+
+def _from_requirement(requirement: Requirement) -> dict[str, Any]:
+    return {
+        "id": requirement.id,
+        "text": requirement.text,
+        "quote": requirement.quote,
+        "line": requirement.line,
+    }
 
 
 def _from_component(component: Component) -> dict[str, Any]:
@@ -341,12 +610,41 @@ def _from_component(component: Component) -> dict[str, Any]:
         "depends_on": list(component.depends_on),
         "requirements": list(component.requirements),
         "packages": list(component.packages),
-        "contract": {
-            "behaviour": component.contract.behaviour,
-            "interface": dict(component.contract.interface),
-            "examples": [examples.render(e) for e in component.contract.examples],
-        },
+        "contract": _from_contract(component.contract),
     }
+
+
+def _from_contract(contract: Contract) -> dict[str, Any]:
+    return {
+        "behaviour": contract.behaviour,
+        "interface": dict(contract.interface),
+        "examples": [examples.render(e) for e in contract.examples],
+    }
+
+
+def _from_edit(edit: PlanEdit) -> dict[str, Any]:
+    data: dict[str, Any] = {"edit": edit.kind}
+    match edit:
+        case Split():
+            data |= {"component": edit.component, "parts": list(map(_from_component, edit.parts))}
+        case Merge():
+            data |= {"components": list(edit.components), "id": edit.id, "purpose": edit.purpose}
+            data |= {"contract": _from_contract(edit.contract)} if edit.contract else {}
+        case Add():
+            data["component"] = _from_component(edit.component)
+        case Drop():
+            data["component"] = edit.component
+        case Rewire():
+            data |= {"component": edit.component, "depends_on": list(edit.depends_on)}
+        case Respecify():
+            entry = _from_component(edit.component)
+            data["component"] = entry.pop("id")
+            data |= {key: value for key, value in entry.items() if key != "depends_on"}
+    return {**data, "reason": edit.reason, "evidence": list(edit.evidence)}
+
+
+def _written(data: dict[str, Any]) -> str:
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -9,15 +9,17 @@ from __future__ import annotations
 import html
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
 from graphs import dag, document, events
+from graphs.errors import AgentError
 from graphs.events import Event
 from graphs.layout import Layout, Sizes, layout
-from graphs.values import Limits, Plan, Status, Usage, Verdict, from_json, to_json
+from graphs.values import Feedback, Limits, Plan, Status, Usage, Verdict, from_json, to_json
 
 JSON_VERSION = 1
 """``version`` of :func:`as_json`; it grows when a key changes its meaning or goes away."""
@@ -26,6 +28,7 @@ SIGNS: Mapping[Status, str] = {
     "pending": "○",
     "ready": "▷",
     "running": "▶",
+    "waiting": "?",
     "passed": "✓",
     "failed": "✗",
     "blocked": "⊘",
@@ -39,6 +42,10 @@ STEPS: Mapping[str, str] = {
     "code": "writing code",
     "check": "running tests",
     "repair": "repairing",
+    "candidate": "writing a fresh program",
+    "amend": "questioning a test",
+    "respecify": "writing the contract anew",
+    "split": "cutting it smaller",
 }
 """The steps of ``component.step`` in words."""
 
@@ -75,6 +82,72 @@ class State:
     """Whether it was proven in an earlier run and not built again."""
     commit: str = ""
     """The commit that holds it."""
+    asks: str = ""
+    """The question to the user that it waits with, its number first; empty while it does not."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question to the user, and what became of it."""
+
+    id: str
+    """``Q1``, ``Q2``…"""
+    component: str
+    """Whose work waits for it; empty for the run as a whole."""
+    text: str
+    """What is asked; hostile."""
+    options: tuple[str, ...]
+    """Answers to choose from."""
+    asked: bool
+    """Whether somebody was there to ask."""
+    answer: str | None = None
+    """``None`` while it is open."""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """One change of a plan, in words."""
+
+    kind: str
+    """``split``, ``merge``, ``add``, ``drop``, ``rewire`` or ``respecify``."""
+    what: str
+    """What was changed, as the beginning of a sentence."""
+    reason: str
+    """Why; empty when nothing was said."""
+    evidence: tuple[str, ...]
+    """What pointed to it."""
+
+
+@dataclass(frozen=True)
+class Revised:
+    """One revision of the plan."""
+
+    revision: int
+    """Its number."""
+    author: str
+    """``model``, ``user``, ``kept`` or ``evidence``."""
+    why: str
+    """In one sentence."""
+    edits: tuple[Edited, ...]
+    """What was changed; empty for a first plan."""
+    stale: tuple[str, ...]
+    """Components that are built or proven again because of it."""
+    added: tuple[str, ...]
+    """New components."""
+    dropped: tuple[str, ...]
+    """Components that are gone."""
+
+
+@dataclass(frozen=True)
+class Amended:
+    """A frozen test that was replaced, because independent programs agreed against it."""
+
+    component: str
+    """Whose test."""
+    id: str
+    """Which."""
+    reason: str
+    """Why, from the contract."""
 
 
 class RunState:
@@ -103,11 +176,21 @@ class RunState:
         """What the assembled repository did."""
         self.notes: list[str] = []
         """What the user should read, each once."""
+        self.questions: dict[str, Asked] = {}
+        """Id → what was asked of the user, in order."""
+        self.revisions: list[Revised] = []
+        """How the plan came to be what it is, the first one included."""
+        self.amended: list[Amended] = []
+        """Tests that were replaced."""
+        self.feedback: list[Feedback] = []
+        """What the user said of what was delivered, oldest first."""
         self.in_flight: set[str] = set()
         """Keys of the model calls that were sent and not answered yet; known only while listening to a live run."""
         self.seq = 0
         """The last durable event seen."""
         self._dependents: dict[str, tuple[str, ...]] = {}
+        self._proven: dict[str, State] = {}
+        """Those that were proven and are worked on once more, as they were before."""
         self._counted: set[str] = set()
         self._seconds = 0.0
         self._span = 0.0
@@ -125,14 +208,20 @@ class RunState:
             events.RUN_FINISHED: self._finish,
             events.RUN_INTERRUPTED: self._interrupt,
             events.NOTE: self._note,
+            events.QUESTION_ASKED: self._ask,
+            events.QUESTION_ANSWERED: self._answer,
+            events.TEST_AMENDED: self._amend,
+            events.FEEDBACK_GIVEN: self._listen,
         }
 
     def apply(self, event: Event) -> None:
-        """Take in one event. Unknown kinds, and components that are not in the plan, change nothing."""
-        if event.kind in self._handlers:
-            self._handlers[event.kind](event)
-        elif event.component in self.components:
-            self._apply_to(event.component, event)
+        """Take in one event. Unknown kinds, components that are not in the plan, and bodies that are not what their
+        kind says (a damaged journal, or one of another version) change nothing or little, and never fail."""
+        with suppress(AgentError, AttributeError, LookupError, TypeError, ValueError):
+            if event.kind in self._handlers:
+                self._handlers[event.kind](event)
+            elif event.component in self.components:
+                self._apply_to(event.component, event)
         self.seq = max(self.seq, event.seq)
         self._last = max(self._last, event.ts)
 
@@ -165,11 +254,25 @@ class RunState:
             found[state.status] += 1
         return found
 
+    def open_questions(self) -> list[Asked]:
+        """What is not answered and still matters: its component is not proven."""
+        return [q for q in self.questions.values() if q.answer is None and self.matters(q)]
+
+    def matters(self, question: Asked) -> bool:
+        """Whether an answer can still be of use."""
+        known = self.components.get(question.component)
+        return not question.component or (known is not None and known.status != "passed")
+
+    def missing(self) -> dict[str, str]:
+        """Component id → why it is not proven, for each that is not."""
+        return {name: _lack(state) for name, state in self.components.items() if state.status != "passed"}
+
     def _start(self, event: Event) -> None:
-        self.title = str(event.body.get("title") or "")
-        self.settings = event.body.get("settings") or {}
-        self._limit(event)
         self._span = event.ts
+        self.title = str(event.body.get("title") or "")
+        settings = event.body.get("settings")
+        self.settings = settings if isinstance(settings, Mapping) else {}
+        self._limit(event)
 
     def _limit(self, event: Event) -> None:
         if isinstance(event.body.get("limits"), Mapping):
@@ -183,6 +286,33 @@ class RunState:
     def _enter(self, phase: str) -> None:
         self.phase = phase
 
+    def _ask(self, event: Event) -> None:
+        body = event.body
+        number, text = str(body.get("id", "")), str(body.get("text", ""))
+        question = Asked(number, event.component, text, _texts(body, "options"), bool(body.get("asked")))
+        self.questions[number] = question
+        if question.asked and event.component in self.components:
+            self._set(event.component, status="waiting", step="", asks=f"{number}: {text}")
+
+    def _answer(self, event: Event) -> None:
+        number = str(event.body.get("id", ""))
+        question = replace(self.questions[number], answer=str(event.body.get("answer", "")))
+        self.questions[number] = question
+        known = self.components.get(question.component)
+        if known is not None and known.status == "waiting":
+            self._set(question.component, status="running", asks="")
+
+    def _amend(self, event: Event) -> None:
+        body = event.body
+        self.amended.append(Amended(event.component, str(body.get("id", "")), str(body.get("reason", ""))))
+
+    def _listen(self, event: Event) -> None:
+        body = event.body
+        text = str(body.get("text") or "")
+        self.feedback.append(Feedback(bool(body.get("ran")), bool(body.get("worked")), bool(body.get("perfect")), text))
+        if text:
+            self._enter("taking in what you said")
+
     def _send(self, event: Event) -> None:
         self.in_flight.add(str(event.body.get("key", "")))
 
@@ -195,6 +325,7 @@ class RunState:
     def _integrate(self, event: Event) -> None:
         verdict = event.body.get("verdict")
         self.integration = from_json(Verdict, verdict) if verdict else None
+        self._put_back(*self._proven)
         self._enter("finishing")
 
     def _resume(self, event: Event) -> None:
@@ -206,20 +337,22 @@ class RunState:
         self._nothing_runs()
 
     def _revise(self, event: Event) -> None:
-        plan = document.from_data(event.body.get("plan"))
-        before = {c.id: c for c in self.plan.components} if self.plan else {}
-        known = self.components
-        self.plan, self.title = plan, plan.title
-        self.phase = "waiting for approval" if not before else self.phase
+        body = event.body
+        plan = document.from_data(body.get("plan"))
+        self._put_back(*self._proven)
+        stale = set(_texts(body, "stale")) if "stale" in body else self._changed(plan)
+        known, before = self.components, self.plan
+        self.plan, self.title, self.integration = plan, plan.title, None
+        self.revisions.append(_revised(plan.revision, body))
+        if before is None or body.get("author") != "evidence":
+            self.phase = "waiting for approval"
         now = {c.id: c for c in plan.components}
         self._dependents = dict.fromkeys(now, ())
         self.components = {}
         for component in plan.components:
-            # What a proof stands for: the component and the contracts it uses (``dag.component_key``).
-            same = before.get(component.id) == component and all(
-                d in before and d in now and before[d].contract == now[d].contract for d in component.depends_on
-            )
             old = known.get(component.id, State())
+            # One that was blocked is tried again: what it stands on is another now, or is blocked anew right after.
+            same = component.id not in stale and old.status != "blocked"
             self.components[component.id] = old if same else State(usage=old.usage)
             for dependency in component.depends_on:
                 self._dependents[dependency] = (*self._dependents.get(dependency, ()), component.id)
@@ -230,6 +363,19 @@ class RunState:
             )
             self._set(component.id, waits_for=unproven)
 
+    def _changed(self, plan: Plan) -> set[str]:
+        """What a revision makes stale that does not say so itself: a proof stands for the component and the contracts
+        it uses (``dag.component_key``)."""
+        before = {c.id: c for c in self.plan.components} if self.plan else {}
+        now = {c.id: c for c in plan.components}
+
+        def same(name: str) -> bool:
+            return before.get(name) == now[name] and all(
+                d in before and d in now and before[d].contract == now[d].contract for d in now[name].depends_on
+            )
+
+        return {name for name in now if not same(name)}
+
     def _apply_to(self, name: str, event: Event) -> None:
         body = event.body
         match event.kind:
@@ -238,8 +384,10 @@ class RunState:
             case events.COMPONENT_STARTED:
                 fresh = State(status="running", usage=self.components[name].usage, started=event.ts)
                 self.components[name] = fresh
+                self._proven.pop(name, None)
+                self._enter("building")
             case events.COMPONENT_STEP:
-                self._set(name, status="running", step=str(body.get("step", "")), step_attempt=_number(body, "attempt"))
+                self._step(name, body)
             case events.COMPONENT_ATTEMPT:
                 self._set(
                     name,
@@ -249,9 +397,12 @@ class RunState:
                 )
             case events.COMPONENT_DECISION:
                 self._set(name, reason=str(body.get("reason", "")))
+                if body.get("decision") == "stop":
+                    self._put_back(name)
             case events.COMPONENT_PASSED | events.COMPONENT_KEPT:
                 if self.components[name].status == "passed":
                     return  # a resumed run keeps what it proved itself: nothing new
+                self._proven.pop(name, None)
                 self._end(name, event, "passed")
                 self._set(name, reason="", kept=event.kind == events.COMPONENT_KEPT)
                 for dependent in self._dependents[name]:
@@ -261,9 +412,15 @@ class RunState:
                 self._end(name, event, "failed")
                 self._set(name, reason=str(body.get("reason", "")) or self.components[name].reason)
             case events.COMPONENT_BLOCKED:
-                self._set(name, status="blocked", step="", blocked_by=str(body.get("by", "")))
+                self._set(name, status="blocked", step="", asks="", blocked_by=str(body.get("by", "")))
             case events.COMMITTED:
                 self._set(name, commit=str(body.get("commit", "")))
+
+    def _step(self, name: str, body: Mapping[str, Any]) -> None:
+        if self.components[name].status == "passed":  # the whole did not pass, and it goes back to work
+            self._proven[name] = self.components[name]
+        step, attempt = str(body.get("step", "")), _number(body, "attempt")
+        self._set(name, status="running", step=step, step_attempt=attempt, asks="")
 
     def _end(self, name: str, event: Event, status: Status) -> None:
         state = self.components[name]
@@ -273,6 +430,7 @@ class RunState:
             name,
             status=status,
             step="",
+            asks="",
             waits_for=(),
             blocked_by="",
             seconds=event.ts - state.started if state.started and event.ts else state.seconds,
@@ -286,9 +444,9 @@ class RunState:
         self.status = str(event.body.get("status", "")) or "finished"
         self.reason = str(event.body.get("reason") or "")
         self.phase = ""
+        self._nothing_runs()
         if event.body.get("usage"):
             self.usage = from_json(Usage, dict(event.body["usage"]))
-        self._nothing_runs()
 
     def _interrupt(self, event: Event) -> None:
         self._stop_clock(event.ts)
@@ -298,9 +456,16 @@ class RunState:
 
     def _nothing_runs(self) -> None:
         self.in_flight.clear()
+        self._put_back(*self._proven)
         for name, state in self.components.items():
-            if state.status in ("running", "ready"):
-                self._set(name, status="pending", step="")
+            if state.status in ("running", "ready", "waiting"):
+                self._set(name, status="pending", step="", asks="")
+
+    def _put_back(self, *names: str) -> None:
+        """What was proven and could not be made better is what it was; what the attempt cost stays."""
+        for name in names:
+            if name in self._proven:
+                self.components[name] = replace(self._proven.pop(name), usage=self.components[name].usage)
 
     def _stop_clock(self, ts: float) -> None:
         if self._span:
@@ -322,6 +487,28 @@ def fold(stream: Iterable[Event]) -> RunState:
 def _number(body: Mapping[str, Any], key: str) -> int:
     value = body.get(key)
     return value if isinstance(value, int) else 0
+
+
+def _texts(body: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """The texts in a list, or the ids of the components in it."""
+    value = body.get(key)
+    found = (
+        (v.get("id", "") if isinstance(v, Mapping) else v for v in value) if isinstance(value, (list, tuple)) else ()
+    )
+    return tuple(str(v) for v in found)
+
+
+def _revised(revision: int, body: Mapping[str, Any]) -> Revised:
+    edits = body.get("edits")
+    return Revised(
+        revision=revision,
+        author=str(body.get("author") or ""),
+        why=str(body.get("why") or ""),
+        edits=tuple(edited(e) for e in edits if isinstance(e, Mapping)) if isinstance(edits, (list, tuple)) else (),
+        stale=_texts(body, "stale"),
+        added=_texts(body, "added"),
+        dropped=_texts(body, "dropped"),
+    )
 
 
 # Words
@@ -377,6 +564,43 @@ def names(ids: Sequence[str], most: int = 3) -> str:
     return shown + (f" and {len(ids) - most} more" if len(ids) > most else "")
 
 
+def _lack(state: State) -> str:
+    """Why a component is not proven."""
+    if state.status == "failed":
+        return state.reason or "no reason given"
+    return describe(state)
+
+
+def listed(ids: Sequence[str], most: int = 6) -> str:
+    """The ids as part of a sentence: ``a, b and c``; ``nothing`` when there are none."""
+    shown = [plain(i, 40) for i in ids[:most]] + ([f"{len(ids) - most} more"] if len(ids) > most else [])
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1]))) if shown else "nothing"
+
+
+def edited(edit: Mapping[str, Any]) -> Edited:
+    """An edit of a plan as ``plan.revised`` has it (see ``graphs.edits``), in words. Never fails."""
+    kind = str(edit.get("kind") or "")
+    about = edit.get("component")
+    name = plain(str(about.get("id", "") if isinstance(about, Mapping) else about or ""), 40) or "a component"
+    match kind:
+        case "split":
+            what = f"{name} was split into {listed(_texts(edit, 'parts'))}"
+        case "merge":
+            merged = plain(str(edit.get("id") or ""), 40)
+            what = f"{listed(_texts(edit, 'components'))} became one component, {merged}"
+        case "add":
+            what = f"{name} was added"
+        case "drop":
+            what = f"{name} was dropped"
+        case "rewire":
+            what = f"{name} now stands on {listed(_texts(edit, 'depends_on'))}"
+        case "respecify":
+            what = f"the contract of {name} was written anew"
+        case _:
+            what = f"{name} was changed"
+    return Edited(kind, what, str(edit.get("reason") or ""), _texts(edit, "evidence"))
+
+
 def describe(state: State) -> str:
     """Where a component stands, in a few words."""
     match state.status:
@@ -386,6 +610,8 @@ def describe(state: State) -> str:
             return "waits for a slot"
         case "running":
             return " · ".join(filter(None, (doing(state), tests_of(state))))
+        case "waiting":
+            return f"asks you {plain(state.asks)}"
         case "passed":
             how = "kept" if state.kept else "passed"
             tries = f"{state.attempts} attempts" if state.attempts > 1 else ""
@@ -627,6 +853,7 @@ _PAINT: Mapping[str, _Paint] = {
     "pending": _Paint("#f3f4f6", "#6b7280", "#23272e", "#9aa3af"),
     "ready": _Paint("#e8ecf7", "#4b5f9e", "#222a40", "#8fa5e8"),
     "running": _Paint("#dbeafe", "#1d4ed8", "#172c4f", "#7fb0ff"),
+    "waiting": _Paint("#ede4fb", "#6b3fa0", "#2c1f40", "#b794f6"),
     "passed": _Paint("#dcf3e2", "#1f7a37", "#14331d", "#5fc47b"),
     "failed": _Paint("#fde0dd", "#b3261e", "#421815", "#ff8a80"),
     "blocked": _Paint("#fbeccb", "#8a5a00", "#3a2d0c", "#e3b341"),

@@ -13,6 +13,7 @@
     │   └── ModelRefused        401, quota exhausted, unknown model: asking again cannot help: exit 2
     │       └── EndpointUnreachable  nothing answers at the address of the endpoint
     ├── AnswerError             the model's answer has not the wanted shape; ``problems`` are told to the model
+    ├── NotJudged               this machine kept the tests from being run, however often that was tried: exit 1
     ├── JournalError            the journal cannot be written or read (disk full, read-only, locked): exit 2
     └── PathRefused             a file name from a model is not acceptable; nothing was written
 """
@@ -60,6 +61,10 @@ class PlanError(_WithProblems, UserError):
 
 class AnswerError(_WithProblems, AgentError):
     """A model's answer has not the wanted shape. ``problems`` are written to be sent back to the model."""
+
+
+class NotJudged(AgentError):
+    """There is no verdict, because of the machine and not of the code; a resumed run tries again."""
 
 
 class PathRefused(_WithProblems, AgentError):

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from graphs.events import Event
 from graphs.values import (
+    Amendment,
     Component,
     Contract,
+    Doubt,
     Example,
+    Feedback,
     Files,
     Plan,
     Proof,
+    Question,
     Requirement,
     Spec,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    from graphs.edits import Revision  # which is judged by dag, which makes briefs
+
+if TYPE_CHECKING:
+    from graphs.edits import Revision
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,38 @@ class Strategy(Protocol):
         """
         ...
 
+    async def amend(self, brief: Brief, attempt: int, tests: Files, doubts: Sequence[Doubt]) -> Amendment:
+        """Decide on tests that independent programs agree against: replace or keep each, from the contract alone."""
+        ...
+
+    async def respecify(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> Component:
+        """Write the contract anew, so that what the evidence shows to be unclear, contradictory or impossible is settled.
+
+        Returns the component with a new purpose or contract; id, files, dependencies and requirements are unchanged.
+        """
+        ...
+
+    async def split(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> tuple[Component, ...]:
+        """Cut a component that failed whole into parts that its remaining files assemble.
+
+        Returns only the new parts, in a form for which ``graphs.edits.Split`` is sound.
+        """
+        ...
+
+    async def revise(self, plan: Plan, spec: Spec, change: Sequence[str], attempt: int) -> Revision:
+        """Cut the plan anew for a changed spec.
+
+        Args:
+            plan: the plan in force, built and proven for the spec as it was.
+            spec: as it is now, feedback included.
+            change: what changed, in sentences and excerpts; feedback verbatim.
+            attempt: which revision of this run it is.
+
+        Returns:
+            A revision that ``graphs.edits.apply`` accepts for ``spec``; empty edits when nothing needs to be built anew.
+        """
+        ...
+
 
 class Checker(Protocol):
     """Runs tests in the sandbox and says what execution said. ``tree`` holds the component's files and its ancestors'."""
@@ -115,6 +157,15 @@ class Checker(Protocol):
 
     def without(self, tests: Files, ids: Sequence[str]) -> Files:
         """The same test files with these tests taken out; a file whose tests are all gone is left out."""
+        ...
+
+    def source(self, tests: Files, test_id: str) -> str:
+        """The source of one test function, decorators included; empty when it is not there."""
+        ...
+
+    def amended(self, tests: Files, replaced: Files) -> Files:
+        """The same test files with each test function (by id) replaced by the given source; everything else stays
+        byte for byte. ``AnswerError`` when a source is not exactly one test function of the same name."""
         ...
 
     async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
@@ -137,6 +188,26 @@ class Human(Protocol):
         """The plan to build (perhaps edited), or ``None`` to stop. ``notes`` are the figures worth knowing."""
         ...
 
+    def present(self) -> bool:
+        """Whether somebody can be asked now."""
+        ...
+
+    async def ask(self, question: Question) -> str | None:
+        """The answer; ``None`` when nobody is there to give one. Other components go on meanwhile."""
+        ...
+
+    async def judge(self, plan: Plan, proofs: Mapping[str, Proof], verdict: Verdict | None) -> Feedback | None:
+        """Did it run, did it work, is it perfect, and what is wrong? ``None`` when nobody is there to say."""
+        ...
+
+
+class Purse(Protocol):
+    """What a component may still spend on escalation: the ceilings of the run, shared out over the graph."""
+
+    def share_left(self, component_id: str, share: float) -> bool:
+        """Whether the component has spent less than ``share`` (0 to 1) of what is left of the run and its own spending."""
+        ...
+
 
 class Repository(Protocol):
     """The output: one commit per proven component. Calling a method again for the same thing changes nothing."""
@@ -145,6 +216,7 @@ class Repository(Protocol):
         """Write a proven component's files and tests and commit them; returns the commit id."""
         ...
 
-    async def finish(self, plan: Plan, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
-        """Write README and ``.agent/plan.yaml`` and commit them; returns the commit id."""
+    async def finish(self, plan: Plan, spec: Spec, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
+        """Write README and ``.agent/plan.yaml``, take away what no component owns any more, and commit; returns the
+        commit id. ``spec`` is the one in force, feedback included."""
         ...

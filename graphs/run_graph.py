@@ -1,4 +1,9 @@
-"""The outer loop as a LangGraph: intake → decompose → approve → build → integrate → deliver.
+"""The outer loop as a LangGraph::
+
+    intake → decompose → approve → build → integrate ─┬─ deliver → listen ─┬─ END
+                 ↑                   ↑        ↑ └─ mend ┘                     │
+                 │                   └── a contract is at fault               │
+                 └────────────────────── the user says what is wrong ────────┘
 
 Nodes are idempotent through the journal: what ``Past`` already holds is not asked, built or committed again, so resume
 is simply the same graph once more. The ``build`` node hands the plan to the scheduler, which drives one component graph
@@ -7,86 +12,25 @@ per component without LangGraph's superstep barrier.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
-from graphs import component_graph, dag, document, events
-from graphs.errors import PlanError
+from graphs import dag, document, edits, events
+from graphs.building import Building, revised
+from graphs.errors import PlanError, UserError
 from graphs.events import Event
-from graphs.ports import Brief, Checker, Human, Journal, Repository, Strategy
-from graphs.scheduler import Blocked, Scheduler
-from graphs.values import Component, Files, Limits, Plan, Proof, Requirement, Spec, Verdict, from_json, to_json
+from graphs.mending import mended
+from graphs.run_context import Author, Context, Exemplars, Past
+from graphs.values import Plan, Proof, Requirement, Spec, Verdict, from_json, to_json
 
-Author = Literal["model", "user", "kept"]
-"""Who made a revision of the plan."""
-
-
-@dataclass(frozen=True)
-class Exemplars:
-    """The few-shot examples chosen for a spec."""
-
-    names: tuple[str, ...]
-    """Which."""
-    texts: tuple[str, ...]
-    """As shown to the model, in the same order."""
-    why: tuple[str, ...]
-    """Why each, in the same order."""
-
-
-@dataclass(frozen=True)
-class Past:
-    """What the journal already knows of this run (all empty for a new one)."""
-
-    plan: Plan | None = None
-    """The plan in force."""
-    former: Plan | None = None
-    """The plan of an earlier run's output for the same spec: taken when this run has no plan yet and is given none."""
-    requirements: tuple[Requirement, ...] = ()
-    """As read by an earlier process."""
-    approved: bool = False
-    """Whether a person, a flag or ``--yes`` let it pass."""
-    proofs: Mapping[str, Proof] = field(default_factory=dict)
-    """Component key → proof, of this run and of earlier runs that delivered to the same place."""
-    passed: frozenset[str] = frozenset()
-    """Ids of the components whose proof this run's journal already holds."""
-    verdict: Verdict | None = None
-    """Of the integration, when every component had passed."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a run is given."""
-
-    spec: Spec
-    """What the user asked."""
-    given_plan: Plan | None
-    """A plan the user brought (``--plan``)."""
-    past: Past
-    """What need not be done again."""
-    strategy: Strategy
-    """Asks the model."""
-    checker: Checker
-    """Runs tests in the sandbox."""
-    journal: Journal
-    """Where facts go."""
-    human: Human
-    """Approves the plan."""
-    repository: Repository
-    """Where proven files go."""
-    choose_exemplars: Callable[[Spec], Exemplars]
-    """Few-shot examples for a spec."""
-    check_component: Callable[[Component], Sequence[str]]
-    """Rules on components from outside (file names, interfaces that parse)."""
-    limits: Limits
-    """Hard ceilings."""
-    parallel: int | None
-    """Components in work at once; ``None`` for no bound."""
+__all__ = ["Author", "Context", "Exemplars", "Past", "State", "describe", "run", "run_graph"]
 
 
 class State(TypedDict, total=False):
@@ -94,10 +38,22 @@ class State(TypedDict, total=False):
 
     requirements: list[dict[str, Any]]
     plan: dict[str, Any]
+    notes: list[str]
+    """What the plan changes of the one before it."""
     approved: bool
     proofs: dict[str, dict[str, Any]]
     blocked: dict[str, str]
     verdict: dict[str, Any] | None
+    rounds: int
+    """How often components went back to work because the whole did not pass."""
+    mend: bool
+    """Whether the whole does not pass and components go back to work."""
+    recut: bool
+    """Whether mending the whole changed the plan."""
+    feedback: list[str]
+    """Everything the user said was wrong, oldest first; more than the plan holds: to be worked in."""
+    content: bool
+    """Whether the user has nothing more to say, or nobody is there."""
     commit: str
 
 
@@ -105,26 +61,33 @@ async def intake(state: State, runtime: Runtime[Context]) -> State:
     """List the requirements, unless a plan brings them."""
     context = runtime.context
     plan = context.past.plan or context.given_plan or context.past.former
+    known: State = {"feedback": list(context.past.feedback or (plan.feedback if plan else ()))}
     if plan is not None:
-        return {"requirements": to_json(plan.requirements)}
+        return {**known, "requirements": to_json(plan.requirements)}
     if context.past.requirements:
-        return {"requirements": to_json(context.past.requirements)}
+        return {**known, "requirements": to_json(context.past.requirements)}
     requirements = await context.strategy.requirements(context.spec)
     await context.journal.append(Event(events.REQUIREMENTS_READ, body={"requirements": to_json(requirements)}))
-    return {"requirements": to_json(requirements)}
+    return {**known, "requirements": to_json(requirements)}
 
 
 async def decompose(state: State, runtime: Runtime[Context]) -> State:
-    """Split the task into components, with examples of right-sized plans in sight; or take the user's plan."""
+    """Split the task into components, take the user's plan, or cut the plan there is anew for what has changed."""
     context = runtime.context
-    if context.past.plan is not None:
-        return {"plan": document.to_data(_sound(context, context.past.plan))}
+    there = document.from_data(state["plan"]) if "plan" in state else context.past.plan
+    if there is not None:
+        if len(state["feedback"]) > len(there.feedback):
+            return await _revise(context, there, context.spec_of(there), state["feedback"])
+        return {"plan": document.to_data(_sound(context, there))}
+    former = context.past.former
     author: Author = "user"
     why = "first cut"
     if context.given_plan is not None:
         plan = _sound(context, replace(context.given_plan, spec_digest=context.spec.digest))
-    elif context.past.former is not None:
-        plan, author, why = _sound(context, context.past.former), "kept", "the output of an earlier run stands on it"
+    elif former is not None and former.spec_digest == context.spec.digest:
+        plan, author, why = _sound(context, former), "kept", "the output of an earlier run stands on it"
+    elif former is not None:
+        return await _revise(context, former, context.past.former_spec, former.feedback)
     else:
         requirements = [from_json(Requirement, r) for r in state["requirements"]]
         exemplars = context.choose_exemplars(context.spec)
@@ -132,31 +95,76 @@ async def decompose(state: State, runtime: Runtime[Context]) -> State:
             Event(events.EXEMPLARS_CHOSEN, body={"names": list(exemplars.names), "why": list(exemplars.why)})
         )
         plan, author = await context.strategy.plan(context.spec, requirements, exemplars.texts), "model"
-    await context.journal.append(_revised(plan, author, why))
+    spec = context.spec_of(plan)
+    await context.journal.append(revised(None, plan, spec, spec, author, why))
     return {"plan": document.to_data(plan)}
 
 
 def _sound(context: Context, plan: Plan) -> Plan:
     """``plan``, unless something is wrong with it: files are edited by hand, also those of an earlier run."""
-    if found := dag.problems(plan, context.spec, context.check_component):
+    if found := dag.problems(plan, context.spec_of(plan), context.check_component):
         raise PlanError(found)
     return plan
 
 
+async def _revise(context: Context, plan: Plan, spec_before: Spec | None, feedback: Sequence[str]) -> State:
+    """Cut ``plan`` anew for the spec as it is now: its text may have changed, and feedback may have come to it."""
+    spec = context.with_feedback(context.spec, feedback) if feedback else context.spec
+    change = changes(spec_before, spec, feedback[len(plan.feedback) :])
+    revision = await context.strategy.revise(plan, spec, change, plan.revision)
+    revision = replace(revision, spec_digest=context.spec.digest, feedback=tuple(feedback))
+    after = edits.apply(plan, revision, spec=spec, check_component=context.check_component)
+    why = "the user said what is wrong" if len(feedback) > len(plan.feedback) else "the specification has changed"
+    before = spec_before or spec
+    await context.journal.append(revised(plan, after, before, spec, "model", why, revision.edits))
+    notes = _compared(dag.difference(plan, before, after, spec))
+    return {"plan": document.to_data(after), "approved": False, "notes": notes}
+
+
+def changes(before: Spec | None, after: Spec, feedback: Sequence[str]) -> list[str]:
+    """What is different in the spec, for whoever cuts the plan anew: feedback verbatim, and the lines that changed."""
+    if feedback:
+        return [f"The user tried what was delivered and says:\n\n{text.strip()}" for text in feedback]
+    if before is None:
+        return ["The specification was changed; how it read before is not known."]
+    lines = difflib.unified_diff(before.text.splitlines(), after.text.splitlines(), "before", "now", lineterm="", n=1)
+    return ["The specification was changed:\n\n```diff\n" + "\n".join(lines) + "\n```"]
+
+
 async def approve(state: State, runtime: Runtime[Context]) -> State:
-    """Show the plan; go on only when it is let pass."""
+    """Show the plan, and what it changes; go on only when it is let pass."""
     context = runtime.context
     plan = document.from_data(state["plan"])
-    if context.past.approved:
+    if context.past.approved and context.past.plan is not None and plan.revision == context.past.plan.revision:
         return {"approved": True}
-    approved = await context.human.approve(plan, [describe(dag.figures(plan))])
+    _spare_edits(context, plan)
+    approved = await context.human.approve(plan, [*describe(plan), *state.get("notes", [])])
     if approved is None:
         return {"approved": False}
     facts = [Event(events.PLAN_APPROVED, revision=approved.revision)]
     if approved != plan:
-        facts.insert(0, _revised(_sound(context, approved), "user", "edited before the build"))
+        _spare_edits(context, _sound(context, approved))
+        spec = context.spec_of(approved)
+        facts.insert(0, revised(plan, approved, spec, spec, "user", "edited before the build"))
     await context.journal.append(*facts)
     return {"approved": True, "plan": document.to_data(approved)}
+
+
+def _compared(change: dag.Difference) -> list[str]:
+    """What of an earlier plan is kept, changed, added and dropped, in sentences."""
+    parts = (("kept", change.kept), ("changed", change.changed), ("added", change.added), ("dropped", change.dropped))
+    return [f"{word}: {', '.join(ids)}" for word, ids in parts if ids]
+
+
+def _spare_edits(context: Context, plan: Plan) -> None:
+    """``UserError`` when a component would be written anew whose files the user edited by hand."""
+    known, past = dag.keys(plan, context.spec_of(plan)), context.past
+    lost = [i for i in past.edited if i in known and known[i] not in past.proofs]
+    if lost:
+        raise UserError(
+            f"you edited files of {', '.join(sorted(lost))} by hand, and the plan asks for other ones now; take your edits "
+            "back, or let them be replaced (git keeps them) with --overwrite-edits"
+        )
 
 
 def after_approve(state: State) -> str:
@@ -167,93 +175,11 @@ def after_approve(state: State) -> str:
 async def build(state: State, runtime: Runtime[Context]) -> State:
     """Prove every component, as parallel as the plan allows, and commit each one as it is proven."""
     context = runtime.context
-    plan = document.from_data(state["plan"])
-    briefing = dag.Briefing(plan, context.spec)
-    components = {c.id: c for c in plan.components}
-    above = dag.Ancestors(plan)
-    position = {c.id: i for i, c in enumerate(plan.components)}
-    proven_files: list[Files] = [{} for _ in plan.components]
-    done: dict[str, Proof] = {}
-
-    def past_proof(component: Component, key: str) -> Proof | None:
-        proof = context.past.proofs.get(key)
-        return proof if proof is not None and (proof.component, proof.status) == (component.id, "passed") else None
-
-    async def commit(proof: Proof) -> None:
-        commit_id = await context.repository.commit(plan, proof)
-        if proof.component not in context.past.passed:
-            await context.journal.append(_fact(events.COMMITTED, plan, proof.component, commit=commit_id))
-
-    for component_id in dag.topological(plan):
-        component = components[component_id]
-        kept = past_proof(component, briefing.brief(component).key)
-        # What stands on something that is built anew was proven on other ground: `prove` looks at it again.
-        if kept is None or not all(d in done for d in component.depends_on):
-            continue
-        done[component_id] = kept
-        proven_files[position[component_id]] = kept.files
-        if component_id not in context.past.passed:
-            await context.journal.append(_fact(events.COMPONENT_KEPT, plan, component_id, proof=to_json(kept)))
-        await commit(kept)
-
-    async def prove(component: Component, priority: float) -> Proof:
-        brief = briefing.brief(component, priority)
-        below = above.select(component.id, proven_files)
-        tree: dict[str, str] = {}
-        for files in below:
-            tree.update(files)
-        proof = await _proven_again(context, plan, brief, tree, past_proof(component, brief.key))
-        if proof is None:
-            proof = await component_graph.prove(
-                component_graph.Context(
-                    brief=brief,
-                    ancestors=tree,
-                    strategy=context.strategy,
-                    checker=context.checker,
-                    journal=context.journal,
-                    limits=context.limits,
-                    revision=plan.revision,
-                )
-            )
-        if proof.status == "passed":
-            done[component.id] = proof
-            proven_files[position[component.id]] = proof.files
-            await commit(proof)
-        return proof
-
-    scheduler = Scheduler(
-        plan,
-        prove,
-        context.journal.append,
-        key=lambda component: briefing.brief(component).key,
-        parallel=context.parallel,
-        timeout=context.limits.component_seconds,
-        proven=dict(done),
-    )
-    results = await scheduler.run()
-    return {
-        "proofs": {i: to_json(r) for i, r in results.items() if isinstance(r, Proof)},
-        "blocked": {i: r.by for i, r in results.items() if isinstance(r, Blocked)},
-    }
-
-
-async def _proven_again(context: Context, plan: Plan, brief: Brief, tree: Files, former: Proof | None) -> Proof | None:
-    """The former proof of a component with the same key, if its tests pass on the new tree too; no model is asked."""
-    if former is None:
-        return None
-    verdict = await context.checker.prove(brief, {**tree, **former.files}, former.tests, former.test_ids)
-    kept = verdict.status == "passed"
-    await context.journal.append(
-        _fact(
-            events.COMPONENT_DECISION,
-            plan,
-            brief.component.id,
-            decision="keep" if kept else "build anew",
-            reason="proven in an earlier run, and what it stands on was built anew: its tests "
-            + ("still pass" if kept else "no longer pass"),
-        )
-    )
-    return replace(former, verdict=verdict) if kept else None
+    earlier = [from_json(Proof, p) for p in state.get("proofs", {}).values()]
+    known = {**context.past.proofs, **{p.key: p for p in earlier if p.status == "passed"}}
+    building = Building(context, document.from_data(state["plan"]), known)
+    proofs, blocked = await building.run()
+    return {"plan": document.to_data(building.plan), "proofs": to_json(proofs), "blocked": blocked}
 
 
 async def integrate(state: State, runtime: Runtime[Context]) -> State:
@@ -261,14 +187,15 @@ async def integrate(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     plan = document.from_data(state["plan"])
     if any(state["proofs"].get(c.id, {}).get("status") != "passed" for c in plan.components):
-        return {"verdict": None}
-    if context.past.verdict is not None:
-        return {"verdict": to_json(context.past.verdict)}
+        return {"verdict": None, "mend": False}
+    past = context.past
+    if past.verdict is not None and past.plan is not None and plan.revision == past.plan.revision:
+        return {"verdict": to_json(past.verdict), "mend": False}
     proofs = [from_json(Proof, p) for p in state["proofs"].values()]
     await context.journal.append(Event(events.INTEGRATION_STARTED, revision=plan.revision))
     verdict = await context.checker.integrate(
         plan,
-        context.spec,
+        context.spec_of(plan),
         {path: text for p in proofs for path, text in p.files.items()},
         {path: text for p in proofs for path, text in p.tests.items()},
         [i for p in proofs for i in p.test_ids],
@@ -276,7 +203,33 @@ async def integrate(state: State, runtime: Runtime[Context]) -> State:
     await context.journal.append(
         Event(events.INTEGRATION_FINISHED, revision=plan.revision, body={"verdict": to_json(verdict)})
     )
-    return {"verdict": to_json(verdict)}
+    again = verdict.status != "passed" and state.get("rounds", 0) < context.limits.integration_rounds
+    return {"verdict": to_json(verdict), "mend": again}
+
+
+def after_integrate(state: State) -> str:
+    """Back to work while the whole does not pass and rounds are left."""
+    return "mend" if state["mend"] else "deliver"
+
+
+async def mend(state: State, runtime: Runtime[Context]) -> State:
+    """Trace what fails in the whole to components, and put only those back to work."""
+    context = runtime.context
+    plan = document.from_data(state["plan"])
+    proofs = {i: from_json(Proof, p) for i, p in state["proofs"].items()}
+    verdict = from_json(Verdict, state["verdict"])
+    better, recut = await mended(context, plan, proofs, verdict, state.get("rounds", 0))
+    update: State = {"rounds": state.get("rounds", 0) + 1, "recut": recut is not None}
+    if recut is not None:
+        return {**update, "plan": document.to_data(recut)}
+    if not better:
+        return {**update, "rounds": context.limits.integration_rounds}
+    return {**update, "proofs": to_json({**proofs, **better})}
+
+
+def after_mend(state: State) -> str:
+    """Another plan is built; other code is tested as a whole again."""
+    return "build" if state["recut"] else "integrate"
 
 
 async def deliver(state: State, runtime: Runtime[Context]) -> State:
@@ -285,49 +238,70 @@ async def deliver(state: State, runtime: Runtime[Context]) -> State:
     plan = document.from_data(state["plan"])
     proofs = {i: from_json(Proof, p) for i, p in state["proofs"].items()}
     verdict = from_json(Verdict, state["verdict"]) if state["verdict"] else None
-    return {"commit": await context.repository.finish(plan, proofs, verdict)}
+    return {"commit": await context.repository.finish(plan, context.spec_of(plan), proofs, verdict)}
 
 
-def _revised(plan: Plan, author: Author, why: str) -> Event:
-    body = {"plan": document.to_data(plan), "author": author, "why": why}
-    return Event(events.PLAN_REVISED, revision=plan.revision, body=body)
+async def listen(state: State, runtime: Runtime[Context]) -> State:
+    """Did it run, did it work, is it perfect? What is wrong is worked in; without a word more the run is over."""
+    context = runtime.context
+    plan = document.from_data(state["plan"])
+    proofs = {i: from_json(Proof, p) for i, p in state["proofs"].items()}
+    verdict = from_json(Verdict, state["verdict"]) if state["verdict"] else None
+    said = await context.human.judge(plan, proofs, verdict)
+    if said is None:
+        return {"content": True}
+    await context.journal.append(Event(events.FEEDBACK_GIVEN, revision=plan.revision, body=to_json(said)))
+    if not said.text.strip():
+        return {"content": True}
+    return {"content": False, "feedback": [*state["feedback"], said.text], "rounds": 0, "verdict": None}
 
 
-def _fact(kind: str, plan: Plan, component_id: str, **body: Any) -> Event:
-    return Event(kind, component=component_id, revision=plan.revision, body=body)
+def after_listen(state: State) -> str:
+    """Once more from the plan on when there is something to mend."""
+    return END if state["content"] else "decompose"
 
 
-def describe(figures: dag.Figures) -> str:
-    """A plan's figures in one sentence."""
-    return (
-        f"{figures.components} component{'s' * (figures.components != 1)}, "
-        f"{figures.edges} dependenc{'y' if figures.edges == 1 else 'ies'}, "
-        f"{figures.depth} deep, up to {figures.width} at once, coupling {figures.coupling:.2f}, "
-        f"longest contract {figures.largest_contract} lines"
-    )
+def describe(plan: Plan) -> list[str]:
+    """A plan's figures in one line; then what speaks against its size, a sentence each, and what is offered instead."""
+    f = dag.figures(plan)
+    contract = f"longest contract {f.largest_contract} line{'s' * (f.largest_contract != 1)}"
+    if f.components == 1:
+        size = f"one component: built as one, {contract.removeprefix('longest ')}"
+    else:
+        size = (
+            f"{f.components} components, {f.edges} dependenc{'y' if f.edges == 1 else 'ies'}, {f.depth} deep, "
+            f"up to {f.width} at once, cohesion {f.cohesion:.2f}, coupling {f.coupling:.2f}, {contract}"
+        )
+    offer = []
+    if merges := dag.fewer(plan):
+        left = len(edits.draft(plan, merges)[0].components)
+        offer = [f"offered: {left} component{'s' * (left != 1)} instead of {f.components}: agent plan --fewer"]
+    return [size, *dag.misfits(plan), *offer]
 
 
 @cache
 def run_graph() -> CompiledStateGraph[State, Context, State, State]:
     """The compiled phases. Always the same object; it holds no state and no checkpointer."""
     builder: StateGraph[State, Context, State, State] = StateGraph(State, context_schema=Context)
-    for node in (intake, decompose, approve, build, integrate, deliver):
+    for node in (intake, decompose, approve, build, integrate, mend, deliver, listen):
         builder.add_node(node.__name__, node)
     builder.add_edge(START, "intake")
     builder.add_edge("intake", "decompose")
     builder.add_edge("decompose", "approve")
     builder.add_conditional_edges("approve", after_approve, ["build", END])
     builder.add_edge("build", "integrate")
-    builder.add_edge("integrate", "deliver")
-    builder.add_edge("deliver", END)
+    builder.add_conditional_edges("integrate", after_integrate, ["mend", "deliver"])
+    builder.add_conditional_edges("mend", after_mend, ["build", "integrate"])
+    builder.add_edge("deliver", "listen")
+    builder.add_conditional_edges("listen", after_listen, ["decompose", END])
     return builder.compile(name="run")
 
 
-PHASES = 6
-"""Supersteps of the run graph: one per node."""
+MOST_SUPERSTEPS = 10_000
+"""Far more than a person gives feedback; each round takes at most eight and three for each time the whole is mended."""
 
 
 async def run(context: Context) -> State:
     """One run from spec to delivered repository; the state after its last phase."""
-    state = await run_graph().ainvoke({}, {"recursion_limit": PHASES + 2}, context=context)
+    state = await run_graph().ainvoke({}, {"recursion_limit": MOST_SUPERSTEPS}, context=context)
     return cast(State, state)

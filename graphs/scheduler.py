@@ -2,7 +2,8 @@
 
 No waves, no barrier. One coordinator owns all state: it settles what ended, writes the facts of that moment in one
 :data:`Emit`, and only then starts the next components, so nothing acts on a fact that is not yet durable. Work per
-component is a few dictionary and heap operations; the plan is walked as a whole O(log N) times.
+component is a few dictionary and heap operations; the plan is walked as a whole O(log N) times, and once for each
+revision of it that comes while it runs.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from graphs.events import (
 )
 from graphs.values import Component, Plan, Proof, to_json
 
-Build = Callable[[Component, float], Awaitable[Proof]]
+Build = Callable[[Component, float], Awaitable["Proof | Recut"]]
 """Builds one component; the number is its priority, larger is more urgent (see :class:`Scheduler`)."""
 Emit = Callable[..., Awaitable[Any]]
 """Takes any number of Events; returns when they are durable. ``Journal.append`` is one."""
@@ -55,6 +56,16 @@ class Blocked:
     """Its id."""
     by: str
     """Id of the component that failed: the culprit, not a component that is itself blocked."""
+
+
+@dataclass(frozen=True)
+class Recut:
+    """A build ended in another plan: the component, and whatever the plan says now, goes on from there."""
+
+    plan: Plan
+    """The next revision. It holds every component that is in work; none of these has changed in what it builds on."""
+    facts: tuple[Event, ...]
+    """What became durable with it, the revision itself first."""
 
 
 class Slots:
@@ -130,7 +141,7 @@ class _Ended:
     """A component whose build came to an end."""
 
     node: _Node
-    proof: Proof
+    result: Proof | Recut
     seconds: float
     trace: str = ""
     """The traceback of an unexpected exception."""
@@ -184,6 +195,8 @@ class Scheduler:
         """Each node after all it depends on."""
         self._ready: list[tuple[float, int, _Node]] = []
         self._running: set[_Node] = set()
+        self._waiting: set[_Node] = set()
+        """Of those running, the ones that wait for the user and leave their place to others."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: deque[_Ended] = deque()
         self._halted: BaseException | None = None
@@ -243,19 +256,58 @@ class Scheduler:
             self._end(_Ended(node, self._failure(node, reason), 0.0))
         return True
 
+    @asynccontextmanager
+    async def waiting(self, component_id: str) -> AsyncIterator[None]:
+        """While a component in work waits for the user, another may take its place."""
+        node = self._nodes[component_id]
+        self._waiting.add(node)
+        self._wake.set()
+        try:
+            yield
+        finally:
+            self._waiting.discard(node)
+
+    def _adopt(self, recut: Recut, asker: _Node) -> list[Event]:
+        """Go on with another plan. What has passed, failed or is in work stays; everything else is counted anew."""
+        facts = list(recut.facts)
+        self._revision = recut.plan.revision
+        former, was_ready = self._nodes, {node for _, _, node in self._ready}
+        self._nodes = {}
+        for position, component in enumerate(recut.plan.components):
+            node = former.get(component.id) or _Node(component, position)
+            node.component, node.position, node.dependents, node.waits_for = component, position, [], 0
+            if node is asker or isinstance(node.result, Blocked):
+                node.state, node.result, node.cancelled, node.task = "pending", None, None, None
+            elif node.state == "ready":
+                node.state = "pending"
+            self._nodes[component.id] = node
+        gone = [node.component.id for i, node in former.items() if i not in self._nodes and node.state == "running"]
+        if gone:
+            raise PlanError([f"component {i!r} is in work and not in the new plan" for i in gone])
+        self._link()
+        self._ready = []
+        self._estimate()
+        for node in self._order:
+            for dependent in node.dependents:
+                if node.state == "done" and isinstance(node.result, Proof) and node.result.status == "passed":
+                    dependent.waits_for -= 1
+        for node in self._order:
+            if node.state == "pending" and not node.waits_for:
+                self._make_ready(node)
+                if node not in was_ready:
+                    facts.append(self._fact(COMPONENT_READY, node))
+        for node in self._order:
+            if node.state == "done" and isinstance(node.result, Proof) and node.result.status == "failed":
+                facts += self._block(node)
+        return facts
+
     def _admit(self, plan: Plan, proven: Mapping[str, Proof]) -> None:
         """Enter the plan's components: edges, counters, order, first estimates, and what is ready at once."""
         for component in plan.components:
             self._nodes.setdefault(component.id, _Node(component, len(self._nodes)))
         if len(self._nodes) != len(plan.components):
             raise PlanError(["the plan uses a component id twice"])
-        for node in self._nodes.values():
-            for dependency in dict.fromkeys(node.component.depends_on):
-                if dependency not in self._nodes:
-                    raise PlanError([f"component {node.component.id!r} depends on unknown id {dependency!r}"])
-                self._nodes[dependency].dependents.append(node)
-                node.waits_for += 1
-        self._order = self._topological()
+        self._link()
         self._estimate()
         for component_id in proven.keys() & self._nodes.keys():
             node = self._nodes[component_id]
@@ -265,6 +317,16 @@ class Scheduler:
         for node in self._order:
             if node.state == "pending" and not node.waits_for:
                 self._make_ready(node)
+
+    def _link(self) -> None:
+        """Edges, counters and order from what each component says it depends on."""
+        for node in self._nodes.values():
+            for dependency in dict.fromkeys(node.component.depends_on):
+                if dependency not in self._nodes:
+                    raise PlanError([f"component {node.component.id!r} depends on unknown id {dependency!r}"])
+                self._nodes[dependency].dependents.append(node)
+                node.waits_for += 1
+        self._order = self._topological()
 
     def _topological(self) -> list[_Node]:
         missing = {node.component.id: node.waits_for for node in self._nodes.values()}
@@ -297,7 +359,7 @@ class Scheduler:
     def _take(self) -> list[_Node]:
         """The components to start now, most urgent first."""
         taken: list[_Node] = []
-        while self._ready and (self._parallel is None or len(self._running) < self._parallel):
+        while self._ready and (self._parallel is None or len(self._running) - len(self._waiting) < self._parallel):
             node = heapq.heappop(self._ready)[2]
             if node.state == "ready":
                 node.state = "running"
@@ -315,7 +377,7 @@ class Scheduler:
             if node.cancelled is not None:  # while its start was being written
                 raise asyncio.CancelledError
             async with limit:
-                proof = await self._build(node.component, node.priority)
+                result = await self._build(node.component, node.priority)
         except ENDS_THE_RUN as error:
             self._halted = self._halted or error
             self._wake.set()
@@ -323,16 +385,16 @@ class Scheduler:
         except asyncio.CancelledError:
             if self._stopping:
                 raise
-            proof = self._failure(node, node.cancelled or "its build was cancelled from inside")
+            result = self._failure(node, node.cancelled or "its build was cancelled from inside")
         except AgentError as error:
-            proof = self._failure(node, str(error))
+            result = self._failure(node, str(error))
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
-                proof = self._failure(node, f"it took longer than the {self._timeout:g} s a component may take")
+                result = self._failure(node, f"it took longer than the {self._timeout:g} s a component may take")
             else:
-                proof = self._failure(node, f"internal error: {type(error).__name__}: {error}")
+                result = self._failure(node, f"internal error: {type(error).__name__}: {error}")
                 trace = "".join(traceback.format_exception(error))
-        self._end(_Ended(node, proof, self._clock() - began, trace))
+        self._end(_Ended(node, result, self._clock() - began, trace))
 
     def _end(self, ended: _Ended) -> None:
         self._ended.append(ended)
@@ -346,11 +408,14 @@ class Scheduler:
         facts: list[Event] = []
         while self._ended:
             ended = self._ended.popleft()
-            node, proof = ended.node, ended.proof
+            node, proof = ended.node, ended.result
             if node.state == "done":  # cancelled while pending, and meanwhile blocked
                 continue
             was_running = node in self._running
             self._running.discard(node)
+            if isinstance(proof, Recut):
+                facts += self._adopt(proof, node)
+                continue
             node.state, node.result, node.task = "done", proof, None
             if was_running:
                 self._observe(node, ended.seconds)

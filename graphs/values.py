@@ -11,10 +11,12 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
+from graphs.ladder import RUNGS, Rung
+
 ExampleKind = Literal["python", "shell"]
 Outcome = Literal["passed", "failed", "error", "skipped", "missing"]
 VerdictStatus = Literal["passed", "failed", "error", "timeout"]
-Status = Literal["pending", "ready", "running", "passed", "failed", "blocked", "skipped"]
+Status = Literal["pending", "ready", "running", "waiting", "passed", "failed", "blocked", "skipped"]
 Files = Mapping[str, str]
 """Path (POSIX, relative, as a model or person wrote it) → text."""
 
@@ -133,6 +135,8 @@ class Plan:
     """The toolchain."""
     entry: str = ""
     """A command that starts the program in the finished repository (``python -m pkg --help``); empty for a library."""
+    feedback: tuple[str, ...] = ()
+    """What the user said was wrong with what had been delivered, oldest first; it counts as part of the spec."""
 
     def component(self, component_id: str) -> Component:
         """The component with that id; ``KeyError`` when there is none."""
@@ -170,6 +174,8 @@ class Verdict:
     """Wall time of the sandboxed runs."""
     sandbox: str = ""
     """Which sandbox said so, e.g. ``bubblewrap``; ``UNSANDBOXED`` when there was none."""
+    infrastructure: bool = False
+    """The machine, and not the code, ended the runs each time they were tried: an ``error`` that says nothing of the code."""
 
     @property
     def passed(self) -> frozenset[str]:
@@ -235,6 +241,66 @@ class Limits:
     """Repairs in a row without a larger set of passing tests that end repairing."""
     component_seconds: float | None = None
     """Wall seconds for one component."""
+    rungs: tuple[Rung, ...] = RUNGS
+    """What may be done when repairs make no progress; empty: the component fails at once."""
+    respecifications: int = 1
+    """How often the contract of one component may be written anew from evidence."""
+    split_depth: int = 2
+    """How deep a part of a split component may itself be split."""
+    integration_rounds: int = 2
+    """How often components go back to work because the assembled repository does not pass."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something only the user can settle."""
+
+    id: str
+    """``Q1``, ``Q2``… in the order asked in this run."""
+    component: str
+    """Whose work waits for it."""
+    text: str
+    """One or two sentences; built from model text and test output, so treat it as hostile."""
+    options: tuple[str, ...] = ()
+    """Answers to choose from, each usable as it is; any other text is an answer too."""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What the user says of what was delivered."""
+
+    ran: bool
+    """Did it run?"""
+    worked: bool
+    """Did it do what was asked?"""
+    perfect: bool
+    """Is nothing left to wish for?"""
+    text: str = ""
+    """What is wrong, in Markdown; fenced examples in it become examples of the spec. Empty: nothing more to do."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A test that independent programs agree against."""
+
+    id: str
+    """The test."""
+    source: str
+    """Its function, as it stands in the frozen test file."""
+    observed: tuple[str, ...]
+    """What each program did instead, one text each; hostile."""
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """What the test writer says of tests in doubt: each is either replaced or kept, with a reason."""
+
+    replaced: Files = field(default_factory=dict)
+    """Test id → its new source: one function of the same name."""
+    kept: Files = field(default_factory=dict)
+    """Test id → why it stays as it is."""
+    reason: str = ""
+    """Why, from the contract."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import termios
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,6 +116,56 @@ def ended(process: subprocess.Popen[bytes], stdin: bytes = b"") -> subprocess.Co
         out, err = process.communicate()
         pytest.fail(f"hangs: {process.args}\n{out.decode()}\n{err.decode()}")
     return subprocess.CompletedProcess(process.args, process.returncode, out.decode(), err.decode())
+
+
+class Terminal:
+    """A command at a pseudo-terminal."""
+
+    def __init__(self, place: Place, *words: str, program: Sequence[str] = ("-m", "agent.cli"), **env: str) -> None:
+        """``program``: what Python is to run with those words."""
+        self.master, slave = pty.openpty()
+        self.seen = b""
+        self.echoes = False
+        """Whether, at the end, what is typed can be seen and edited as before."""
+        self.process = subprocess.Popen(
+            [sys.executable, *program, *words],
+            cwd=place.work,
+            env=place.environment(TERM="xterm", COLUMNS="120", LINES="40", **env),
+            preexec_fn=lambda: os.login_tty(slave),  # noqa: PLW1509 - no other thread runs here
+            pass_fds=(slave,),
+        )
+        os.close(slave)
+
+    def read_until(self, text: str, times: int = 1) -> None:
+        deadline = time.monotonic() + SECONDS
+        while self.seen.count(text.encode()) < times:
+            assert time.monotonic() < deadline, self.seen.decode(errors="replace")
+            if select.select([self.master], [], [], 0.2)[0]:
+                try:
+                    self.seen += os.read(self.master, 65536)
+                except OSError:
+                    raise AssertionError(f"it ended without {text!r}: {self.seen.decode(errors='replace')}") from None
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def end(self) -> int:
+        deadline = time.monotonic() + SECONDS
+        with contextlib.suppress(OSError):
+            while data := os.read(self.master, 65536):
+                self.seen += data
+                if time.monotonic() > deadline:
+                    break
+        try:
+            status = self.process.wait(timeout=20)
+            modes = termios.tcgetattr(self.master)[3]
+            self.echoes = bool(modes & termios.ECHO and modes & termios.ICANON)
+            return status
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            pytest.fail(f"hangs at the terminal: {self.seen.decode(errors='replace')}")
+        finally:
+            os.close(self.master)
 
 
 @pytest.fixture

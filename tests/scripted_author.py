@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import yaml
+
 SPEC = """# tally
 
 A command that adds up numbers.
@@ -36,7 +38,7 @@ FILES = {
 }
 """Component → its one file. ``total`` stands on ``numbers``, ``command`` on ``total`` and ``label``."""
 
-PLAN = """title: tally
+PLAN = '''title: tally
 entry: python -m tally < /dev/null
 components:
   - id: numbers
@@ -44,20 +46,30 @@ components:
     files: [tally/numbers.py]
     requirements: [R1]
     contract:
-      behaviour: read gives the whole numbers of a text, one a line, in order; blank lines do not count.
+      behaviour: |
+        read gives the whole numbers of a text, one a line, in order; blank lines do not count. A number may have a sign
+        and blanks around it. An empty text, or one of blank lines only, gives an empty list. Lines end with a line feed,
+        which the last one may lack. Anything else raises ValueError; nothing is returned then, not even the numbers
+        that came before it. Nothing is printed and no file is read.
       interface:
         tally/numbers.py: |
           def read(text: str) -> list[int]:
+              """The numbers of text."""
               ...
   - id: label
     purpose: Name the result.
     files: [tally/label.py]
     requirements: [R2]
     contract:
-      behaviour: label puts a name before a number, with a colon and a blank between them.
+      behaviour: |
+        label puts a name before a number, with a colon and a blank between them. The name stands as it is given, whatever
+        it holds and also when it is empty; the number is written in decimal digits without leading zeros or separators of
+        thousands, with a minus sign when it is below zero and without a plus sign when it is above. There is no line
+        end, nothing is printed, and no input is an error.
       interface:
         tally/label.py: |
           def label(name: str, number: int) -> str:
+              """The name and the number."""
               ...
   - id: total
     purpose: Add up.
@@ -65,10 +77,14 @@ components:
     depends_on: [numbers]
     requirements: [R2]
     contract:
-      behaviour: total is the sum of the numbers in a text; 0 when there are none.
+      behaviour: |
+        total is the sum of the numbers in a text; 0 when there are none. The text is read as the contract of numbers says,
+        so blank lines do not count, and whatever raises ValueError there raises it here, unchanged. The sum is exact, however
+        large the numbers are. Calls do not depend on each other: the same text has the same total each time.
       interface:
         tally/total.py: |
           def total(text: str) -> int:
+              """The sum of the numbers of text."""
               ...
   - id: command
     purpose: The command line.
@@ -78,12 +94,16 @@ components:
     requirements: [R2]
     contract:
       behaviour: |
-        Reads standard input and prints one line: the label "sum" and the sum, such as "sum: 8".
+        Reads standard input and prints one line: the label "sum" and the sum, such as "sum: 8". All of the input is read before
+        anything is printed. No input at all prints "sum: 0". The exit status is 0; input that is no list of whole numbers
+        prints nothing on standard output and ends with another status. There are no options, arguments are not looked
+        at, and no file is read or written. It is started with python -m tally.
       interface:
         tally/__main__.py: |
           def main() -> None:
+              """Read, add up, print."""
               ...
-"""
+'''
 
 CODE = {
     "numbers": "def read(text: str) -> list[int]:\n    return [int(line) for line in text.split()]\n",
@@ -129,8 +149,24 @@ def fenced(path: str, source: str) -> str:
     return f"### {path}\n```python\n{source}```\n"
 
 
+def kept(prompt: str) -> str:
+    """An answer that keeps every test in doubt."""
+    ids = re.findall(r"^\*\*(\S+::\S+)\*\*$", prompt, re.MULTILINE)
+    return "\n".join(f"### {test_id}\nKEEP: the contract demands it.\n" for test_id in ids)
+
+
+def clearer(component: str) -> str:
+    """An answer that says one thing more in the contract of a component of :data:`PLAN`."""
+    entry = next(e for e in yaml.safe_load(PLAN)["components"] if e["id"] == component)
+    entry["contract"]["behaviour"] += "All of this holds for every input.\n"
+    return f"```yaml\n{yaml.safe_dump(entry, sort_keys=False)}```\n"
+
+
 class Author:
-    """Answers every prompt of a run of :data:`SPEC`. Callable as the ``answer`` of ``StubServer``."""
+    """Answers every prompt of a run of :data:`SPEC`, but for splits, whose parts are a matter of the test.
+
+    Callable as the ``answer`` of ``StubServer``.
+    """
 
     def __init__(
         self,
@@ -166,11 +202,28 @@ class Author:
             return REQUIREMENTS
         if step == "plan":
             return f"Four parts are enough.\n\n```yaml\n{PLAN}```\n"
+        if step == "revise":
+            return "Nothing has to be built.\n\n```yaml\nedits: []\n```\n"
+        if step == "amend":
+            return kept(body["messages"][1]["content"])
+        if step == "respecify":
+            return clearer(component)
         if step == "tests":
             return fenced(f"tests/test_{component}.py", self.tests[component])
         answers = self.asked["code", component] + self.asked["repair", component]
         source = WRONG if answers <= self.wrong.get(component, 0) else CODE
         return fenced(FILES[component], source[component])
+
+
+TASKS = {
+    "tests": "the tests",
+    "code": "the code",
+    "repair": "a repair",
+    "amend": "tests in doubt",
+    "respecify": "a contract made clear",
+    "split": "a smaller cut",
+}
+"""Step of one component → the words that its prompt asks for it with."""
 
 
 def where(body: dict[str, Any]) -> tuple[str, str]:
@@ -180,10 +233,9 @@ def where(body: dict[str, Any]) -> tuple[str, str]:
         return "requirements", ""
     if "# Your task now: the plan" in prompt:
         return "plan", ""
-    step = next(
-        s for s, task in (("tests", "the tests"), ("code", "the code"), ("repair", "a repair"))
-        if f"# Your task now: {task}" in prompt
-    )  # fmt: skip
+    if "# Your task now: the revision" in prompt:
+        return "revise", ""
+    step = next(s for s, task in TASKS.items() if f"# Your task now: {task}" in prompt)
     component = re.search(r"^# Component `(\w+)`$", prompt, re.MULTILINE)
     assert component is not None
     return step, component[1]

@@ -1,7 +1,8 @@
 """Strategy, checker, journal, human and repository that follow a script: what the two graphs are tested against.
 
 The code of a component is the list of the tests it passes: ``"t1 t2"`` passes ``t1`` and ``t2``. Tests are written the
-same way; one whose name starts with ``bad`` proves nothing on the stub.
+same way; one whose name starts with ``bad`` proves nothing on the stub. In code, ``t2=5`` says what the program does
+instead when it fails ``t2`` (otherwise ``no``), and ``t2~`` passes ``t2`` only once that test was amended to ``t2~``.
 """
 
 from __future__ import annotations
@@ -10,12 +11,30 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from graphs.edits import Revision
+from graphs.errors import AnswerError
 from graphs.events import Event
 from graphs.ports import Brief, RedReport
-from graphs.values import CaseResult, Component, Files, Outcome, Plan, Proof, Requirement, Spec, Verdict
+from graphs.values import (
+    Amendment,
+    CaseResult,
+    Component,
+    Doubt,
+    Feedback,
+    Files,
+    Outcome,
+    Plan,
+    Proof,
+    Question,
+    Requirement,
+    Spec,
+    Verdict,
+)
 
 Said = str | Exception
+T = TypeVar("T")
 
 
 @dataclass
@@ -30,6 +49,16 @@ class ScriptedStrategy:
     """What each ask for tests was told of those before."""
     repairs_given: list[tuple[Files, Files, Verdict, Sequence[str]]] = field(default_factory=list)
     """Files, tests, verdict and notes of each repair."""
+    amendments: Mapping[str, Amendment | Exception] = field(default_factory=dict)
+    """Component → what its test writer says of tests in doubt."""
+    respecified: Mapping[str, Component | Exception] = field(default_factory=dict)
+    """Component → the same with another contract."""
+    parts: Mapping[str, tuple[Component, ...] | Exception] = field(default_factory=dict)
+    """Component → what it is cut into."""
+    revisions: deque[Revision] = field(default_factory=deque)
+    """What each change of the spec makes of the plan."""
+    told: list[tuple[str, Sequence[object]]] = field(default_factory=list)
+    """What each question beyond tests, code and repair was given: doubts, evidence, changes."""
     name: str = "scripted"
     extra: Mapping[str, str] = field(default_factory=dict)
     """Files that every answer holds besides those asked for."""
@@ -65,6 +94,39 @@ class ScriptedStrategy:
         self.repairs_given.append((files, tests, verdict, notes))
         return {brief.component.files[0]: await self._say(brief, "repair", attempt), **self.extra}
 
+    async def amend(self, brief: Brief, attempt: int, tests: Files, doubts: Sequence[Doubt]) -> Amendment:
+        return await self._decide(brief, "amend", attempt, doubts, self.amendments, Amendment())
+
+    async def respecify(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> Component:
+        refusal = AnswerError(["no better contract is known"])
+        return await self._decide(brief, "respecify", attempt, evidence, self.respecified, refusal)
+
+    async def split(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> tuple[Component, ...]:
+        refusal = AnswerError(["no cut is known"])
+        return await self._decide(brief, "split", attempt, evidence, self.parts, refusal)
+
+    async def revise(self, plan: Plan, spec: Spec, change: Sequence[str], attempt: int) -> Revision:
+        self.asked.append(f"revise:{attempt}")
+        self.told.append(("revise", change))
+        return self.revisions.popleft()
+
+    async def _decide(
+        self,
+        brief: Brief,
+        step: str,
+        attempt: int,
+        told: Sequence[object],
+        script: Mapping[str, T | Exception],
+        otherwise: T | Exception,
+    ) -> T:
+        self.asked.append(f"{brief.component.id}:{step}:{attempt}")
+        self.told.append((f"{brief.component.id}:{step}", told))
+        await asyncio.sleep(0)
+        said = script.get(brief.component.id, otherwise)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
 
 @dataclass
 class ScriptedChecker:
@@ -74,12 +136,14 @@ class ScriptedChecker:
     integrated: int = 0
     whole: Outcome = "passed"
     """How the assembled repository fares."""
+    wholes: deque[Verdict] = field(default_factory=deque)
+    """What it says of the assembled repository first, before ``whole`` holds."""
 
     def stub(self, component: Component) -> Files:
         return dict.fromkeys(component.files, "")
 
     async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
-        words = [w for text in tests.values() for w in text.split()]
+        words = [w.removesuffix("~") for text in tests.values() for w in text.split()]
         assert tree[brief.component.files[0]] == "", "red runs on the stub"
         return RedReport(
             tuple(w for w in words if not w.startswith("bad")),
@@ -91,9 +155,13 @@ class ScriptedChecker:
         self.proved.append((brief.component.id, tree, tests, ids))
         await asyncio.sleep(0)
         passing = tree[brief.component.files[0]].split()
+        amended = {w.removesuffix("~") for text in tests.values() for w in text.split() if w.endswith("~")}
+        passing += [w.removesuffix("~") for w in passing if w.endswith("~") and w.removesuffix("~") in amended]
+        instead = dict(w.split("=", 1) for w in passing if "=" in w)
         every = [*ids, *(e.id for e in (*brief.examples, *brief.component.contract.examples))]
         cases = tuple(
-            CaseResult(i, "passed" if i in passing else "failed", "" if i in passing else "no") for i in every
+            CaseResult(i, "passed" if i in passing else "failed", "" if i in passing else instead.get(i, "no"))
+            for i in every
         )
         good = all(c.outcome == "passed" for c in cases)
         return Verdict("passed" if good else "failed", cases, "" if good else "tests fail", sandbox="script")
@@ -102,8 +170,18 @@ class ScriptedChecker:
         kept = {path: " ".join(w for w in text.split() if w not in ids) for path, text in tests.items()}
         return {path: text for path, text in kept.items() if text}
 
+    def source(self, tests: Files, test_id: str) -> str:
+        words = [w for text in tests.values() for w in text.split()]
+        return next((w for w in words if w.removesuffix("~") == test_id), "")
+
+    def amended(self, tests: Files, replaced: Files) -> Files:
+        return {p: " ".join(replaced.get(w.removesuffix("~"), w) for w in text.split()) for p, text in tests.items()}
+
     async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
         self.integrated += 1
+        await asyncio.sleep(0)
+        if self.wholes:
+            return self.wholes.popleft()
         return Verdict("passed" if self.whole == "passed" else "failed", tuple(CaseResult(i, self.whole) for i in ids))
 
 
@@ -133,6 +211,22 @@ class ScriptedHuman:
 
     answers: deque[Plan | bool | None] = field(default_factory=lambda: deque([True]))
     shown: list[tuple[Plan, Sequence[str]]] = field(default_factory=list)
+    replies: deque[str | None] = field(default_factory=deque)
+    """To questions of components, in turn; empty: nobody is there."""
+    feedback: deque[Feedback | None] = field(default_factory=deque)
+    """At the end of each round, in turn; empty: nobody is there."""
+    questions: list[Question] = field(default_factory=list)
+
+    def present(self) -> bool:
+        return bool(self.replies)
+
+    async def ask(self, question: Question) -> str | None:
+        self.questions.append(question)
+        await asyncio.sleep(0)
+        return self.replies.popleft() if self.replies else None
+
+    async def judge(self, plan: Plan, proofs: Mapping[str, Proof], verdict: Verdict | None) -> Feedback | None:
+        return self.feedback.popleft() if self.feedback else None
 
     async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
         self.shown.append((plan, notes))
@@ -152,6 +246,19 @@ class MemoryRepository:
         self.commits.append(proof.component)
         return f"commit {len(self.commits)}"
 
-    async def finish(self, plan: Plan, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
+    async def finish(self, plan: Plan, spec: Spec, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
         self.finished.append((dict(proofs), verdict))
         return "commit of the end"
+
+
+@dataclass
+class DeepPurse:
+    """Always has enough, unless told whom it is empty for."""
+
+    empty_for: frozenset[str] = frozenset()
+    shares: dict[str, float] = field(default_factory=dict)
+    """Component → the share it was last asked about with."""
+
+    def share_left(self, component_id: str, share: float) -> bool:
+        self.shares[component_id] = share
+        return component_id not in self.empty_for

@@ -71,11 +71,14 @@ class StubServer:
         fault: str | Callable[[dict[str, Any]], str] = "",
         times: int | None = None,
         model: str = "",
+        tokens: int | None = None,
     ) -> None:
         self.answer = answer
         self.fault = fault
         self.times = times
         self.model = model
+        self.tokens = tokens
+        """How many a whole answer has, reported as its usage; it is cut at the ceiling a request gives."""
         self.bodies: list[dict[str, Any]] = []
         """The request bodies in order of arrival."""
         self.keys: list[str] = []
@@ -197,16 +200,24 @@ def _handler(stub: StubServer) -> type[BaseHTTPRequestHandler]:
                     return "", "I can't do that.", "stop"
                 case "refusal prose":
                     return "I\u2019m sorry, but I can\u2019t assist with that request.", "", "stop"
+            if stub.tokens is not None and self._completion(body) < stub.tokens:
+                return text[: len(text) // 2], "", "length"
             return text, "", "stop"
 
         def _base(self, body: dict[str, Any]) -> dict[str, Any]:
             return {"id": "c1", "created": 1, "model": stub.model or body["model"]}
 
-        def _usage(self) -> dict[str, Any]:
+        def _completion(self, body: dict[str, Any]) -> int:
+            ceiling = body.get("max_completion_tokens", body.get("max_tokens"))
+            tokens = COMPLETION_TOKENS if stub.tokens is None else stub.tokens
+            return tokens if stub.tokens is None or ceiling is None else min(tokens, ceiling)
+
+        def _usage(self, body: dict[str, Any]) -> dict[str, Any]:
+            completion = self._completion(body)
             return {
                 "prompt_tokens": PROMPT_TOKENS,
-                "completion_tokens": COMPLETION_TOKENS,
-                "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS,
+                "completion_tokens": completion,
+                "total_tokens": PROMPT_TOKENS + completion,
                 "prompt_tokens_details": {"cached_tokens": CACHED_TOKENS},
                 "completion_tokens_details": {"reasoning_tokens": 7},
             }
@@ -215,7 +226,7 @@ def _handler(stub: StubServer) -> type[BaseHTTPRequestHandler]:
             text, refusal, finish = self._answer(body, fault)
             message = {"role": "assistant", "content": text, "refusal": refusal or None}
             choices = [{"index": 0, "message": message, "finish_reason": finish}]
-            data = {**self._base(body), "object": "chat.completion", "choices": choices, "usage": self._usage()}
+            data = {**self._base(body), "object": "chat.completion", "choices": choices, "usage": self._usage(body)}
             match fault:
                 case "choices []":
                     data["choices"] = []
@@ -231,7 +242,7 @@ def _handler(stub: StubServer) -> type[BaseHTTPRequestHandler]:
             base = {**self._base(body), "object": "chat.completion.chunk"}
 
             def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
-                usage = {"usage": self._usage()} if fault == "usage in every chunk" else {}
+                usage = {"usage": self._usage(body)} if fault == "usage in every chunk" else {}
                 choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
                 return {**base, "choices": [] if fault == "choices []" else choices, **usage}
 
@@ -242,7 +253,7 @@ def _handler(stub: StubServer) -> type[BaseHTTPRequestHandler]:
                 yield chunk({"refusal": refusal})
             yield chunk({}, finish)
             if fault != "no usage" and (body.get("stream_options") or {}).get("include_usage"):
-                yield {**base, "choices": [], "usage": self._usage()}
+                yield {**base, "choices": [], "usage": self._usage(body)}
 
         def _stream(self, body: dict[str, Any], fault: str) -> None:
             self.send_response(200)

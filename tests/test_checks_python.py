@@ -205,7 +205,7 @@ TREE = {"pkg/x.py": "def f(a):\n    return a + 1\n"}
 def test_outcome_of_a_test(body: str, outcome: str, status: str, words: str, toolchain: PytestToolchain) -> None:
     tests = {P: f"from pkg.x import f\ndef test_good():\n    assert f(0) == 1\ndef test_a():\n    {body}\n"}
     verdict = toolchain.prove_tree(TREE, tests, declared_ids(tests))
-    assert (verdict.cases[0].outcome, verdict.cases[1].outcome, verdict.status) == ("passed", outcome, status)
+    assert (verdict.cases[0].outcome, verdict.cases[1].outcome, verdict.status) == ("passed", outcome, status), verdict
     assert words in verdict.cases[1].message
 
 
@@ -226,7 +226,7 @@ def test_outcome_of_a_test(body: str, outcome: str, status: str, words: str, too
 )  # fmt: skip
 def test_outcome_of_a_lone_test(source: str, outcome: str, words: str, toolchain: PytestToolchain) -> None:
     verdict = toolchain.prove_tree(TREE, {P: source}, [f"{P}::test_a"])
-    assert verdict.cases[0].outcome == outcome
+    assert verdict.cases[0].outcome == outcome, verdict
     assert words in verdict.cases[0].message
     assert verdict.status in ("failed", "error")
 
@@ -242,7 +242,7 @@ def test_ids_are_proven_only_as_declared(toolchain: PytestToolchain) -> None:
         "../x.py::test_a": "missing",
     }
     verdict = toolchain.prove_tree({}, tests, list(outcomes))
-    assert {case.id: case.outcome for case in verdict.cases} == outcomes
+    assert {case.id: case.outcome for case in verdict.cases} == outcomes, verdict
     assert toolchain.prove_tree({}, tests, [f"{P}::test_a[1]"]).status == "passed"
 
 
@@ -324,7 +324,7 @@ def test_prove_takes_the_examples_of_brief_and_contract(toolchain: PytestToolcha
         ("E1", "passed"),
         ("x.C1", "failed"),
     ]
-    assert verdict.status == "failed"
+    assert verdict.status == "failed", verdict
     assert verdict.seconds > 0
 
 
@@ -347,7 +347,7 @@ def test_integrate_starts_the_entry(entry: str, outcome: str) -> None:
     spec = Spec("t", "", "", examples=(Example("E1", "shell", (Step("echo hi", "hi\n"),)),))
     verdict = asyncio.run(quick.integrate(Plan("t", (), entry=entry), spec, {"app.py": app}, {}, ()))
     assert [(case.id, case.outcome) for case in verdict.cases] == [("E1", "passed"), ("entry", outcome)]
-    assert verdict.status == outcome
+    assert verdict.status == outcome, verdict
 
 
 def test_unknown_language_names_those_that_exist() -> None:

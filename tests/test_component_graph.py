@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import component_graph, dag, events
+from graphs.component_graph import Start
 from graphs.errors import AnswerError, LimitReached
-from graphs.ports import Brief
-from graphs.values import Component, Contract, Example, Files, Limits, Plan, Proof, Spec, Step, from_json, to_json
+from graphs.ports import Brief, RedReport
+from graphs.values import (
+    Amendment,
+    Component,
+    Contract,
+    Doubt,
+    Example,
+    Files,
+    Limits,
+    Plan,
+    Proof,
+    Spec,
+    Step,
+    from_json,
+    to_json,
+)
 from tests.scripted_ports import MemoryJournal, ScriptedChecker, ScriptedStrategy
 
 A = Component("a", "Does it.", ("a.py",), Contract({"a.py": "x: int"}, "It does."))
@@ -27,14 +43,33 @@ def brief(component: Component = A) -> Brief:
 class Run:
     """One component's loop and everything it touched."""
 
-    def __init__(self, limits: Limits | None = None, component: Component = A, **script: Any) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        component: Component = A,
+        start: Start | None = None,
+        missing: Callable[[Files], Sequence[str]] = lambda _: (),
+        affords: Callable[[], bool] = lambda: True,
+        **script: Any,
+    ) -> None:
         self.strategy = script.pop("strategy", None) or ScriptedStrategy({f"a:{k}": v for k, v in script.items()})
         self.checker = ScriptedChecker()
         self.journal = MemoryJournal()
         self.context = component_graph.Context(
-            brief(component), {"base.py": "ancestor"}, self.strategy, self.checker, self.journal, limits or Limits(), 3
+            brief(component),
+            {"base.py": "ancestor"},
+            self.strategy,
+            self.checker,
+            self.journal,
+            limits or Limits(rungs=()),
+            3,
+            start,
+            missing,
+            affords,
         )
-        self.proof: Proof = asyncio.run(component_graph.prove(self.context))
+        outcome = asyncio.run(component_graph.prove(self.context))
+        self.proof: Proof = outcome.proof
+        self.evidence = outcome.evidence
 
     @property
     def decisions(self) -> list[tuple[object, object]]:
@@ -73,7 +108,7 @@ def test_tests_that_prove_nothing_are_sent_back_with_reasons_then_frozen() -> No
 
 
 def test_tests_that_stay_bad_are_dropped_with_their_reasons() -> None:
-    run = Run(Limits(test_rewrites=1), tests=["bad1", "t1 bad2"])
+    run = Run(Limits(rungs=(), test_rewrites=1), tests=["bad1", "t1 bad2"])
 
     assert run.proof.status == "passed"
     assert run.proof.tests == {"tests/test_a.py": "t1"}
@@ -84,7 +119,7 @@ def test_tests_that_stay_bad_are_dropped_with_their_reasons() -> None:
 
 @pytest.mark.parametrize("tests", ["bad1", ""])
 def test_where_nothing_can_be_proven_there_is_no_proof(tests: str) -> None:
-    run = Run(Limits(test_rewrites=0), tests=[tests])
+    run = Run(Limits(rungs=(), test_rewrites=0), tests=[tests])
 
     assert run.proof.status == "failed"
     assert run.proof.reason.startswith("no test was written that proves anything: ")
@@ -95,7 +130,7 @@ def test_where_nothing_can_be_proven_there_is_no_proof(tests: str) -> None:
 def test_examples_prove_alone_when_no_test_does() -> None:
     component = replace(A, contract=replace(A.contract, examples=(EXAMPLE,)))
 
-    run = Run(Limits(test_rewrites=0), component, tests=["bad1"], code=["a.C1"])
+    run = Run(Limits(rungs=(), test_rewrites=0), component, tests=["bad1"], code=["a.C1"])
 
     assert run.proof.status == "passed"
     assert (run.proof.tests, run.proof.test_ids) == ({}, ())
@@ -143,7 +178,10 @@ def test_two_repairs_without_progress_end_repairing(repairs: list[str], files: s
 @pytest.mark.parametrize(("repairs", "attempts"), [(0, 1), (1, 2), (2, 3)])
 def test_the_number_of_repairs_is_limited(repairs: int, attempts: int) -> None:
     run = Run(
-        Limits(repairs=repairs), tests=["t1 t2 t3 t4 t5"], code=["t1"], repair=["t1 t2", "t1 t2 t3", "t1 t2 t3 t4"]
+        Limits(rungs=(), repairs=repairs),
+        tests=["t1 t2 t3 t4 t5"],
+        code=["t1"],
+        repair=["t1 t2", "t1 t2 t3", "t1 t2 t3 t4"],
     )
 
     assert run.proof.status == "failed"
@@ -152,7 +190,7 @@ def test_the_number_of_repairs_is_limited(repairs: int, attempts: int) -> None:
 
 
 def test_zero_repairs_without_progress_still_let_the_first_one_try() -> None:
-    run = Run(Limits(no_progress=0), tests=["t1 t2 t3"], code=["t1"], repair=["t1 t2", "t1 t2 "])
+    run = Run(Limits(rungs=(), no_progress=0), tests=["t1 t2 t3"], code=["t1"], repair=["t1 t2", "t1 t2 "])
 
     assert run.proof.attempts == 3
     assert run.proof.reason.startswith("the last repair did not make a further test pass")
@@ -206,20 +244,26 @@ WORDS = st.sets(st.sampled_from([*CASES, "bad1", "bad2"])).map(lambda words: " "
     code=WORDS,
     repairs=st.lists(WORDS, min_size=1, max_size=9),
     limits=st.builds(
-        Limits, test_rewrites=st.integers(0, 60), repairs=st.integers(0, 60), no_progress=st.integers(0, 60)
+        Limits,
+        test_rewrites=st.integers(0, 60),
+        repairs=st.integers(0, 60),
+        no_progress=st.integers(0, 60),
+        rungs=st.sampled_from([(), ("candidate",), ("candidate", "amend")]),
     ),
+    fresh=WORDS,
 )
 def test_whatever_the_answers_what_passed_stays_and_the_loop_ends(
-    tests: list[str], code: str, repairs: list[str], limits: Limits
+    tests: list[str], code: str, repairs: list[str], limits: Limits, fresh: str
 ) -> None:
-    run = Run(limits, tests=tests, code=[code], repair=repairs)
+    run = Run(limits, tests=tests, code=[code, fresh], repair=repairs)
 
-    assert sum(":repair:" in a for a in run.strategy.asked) <= limits.repairs
+    assert sum(":repair:" in a for a in run.strategy.asked) <= limits.repairs * (1 + bool(limits.rungs))
+    assert sum(":code:" in a for a in run.strategy.asked) <= 1 + bool(limits.rungs)
     assert sum(":tests:" in a for a in run.strategy.asked) <= limits.test_rewrites + 1
     best: set[str] = set()
     frozen = run.proof.tests
     for files, seen_tests, verdict, _ in run.strategy.repairs_given:
-        assert best <= verdict.passed
+        assert best <= verdict.passed or len(best) < len(verdict.passed), "only a better program takes its place"
         best = set(verdict.passed)
         assert seen_tests == frozen
         assert verdict.passed == set(files["a.py"].split()) & set(run.proof.test_ids)
@@ -228,12 +272,128 @@ def test_whatever_the_answers_what_passed_stays_and_the_loop_ends(
         assert tuple(ids) == run.proof.test_ids
     assert not any(i.startswith("bad") for i in run.proof.test_ids)
     if run.proof.verdict is not None:
-        assert best <= run.proof.verdict.passed
+        assert len(best) <= len(run.proof.verdict.passed)
         assert run.proof.attempts == len(run.checker.proved)
     assert (run.proof.status == "passed") == (
         bool(run.proof.test_ids) and set(run.proof.test_ids) <= set(run.proof.files["a.py"].split())
     )
     assert bool(run.proof.reason) == (run.proof.status == "failed")
+
+
+LADDER = Limits(no_progress=1, rungs=("candidate", "amend"))
+
+
+def test_a_fresh_program_that_passes_ends_the_loop() -> None:
+    run = Run(LADDER, tests=["t1 t2"], code=["t1", "t1 t2"], repair=["t1"])
+
+    assert (run.proof.status, run.proof.files) == ("passed", {"a.py": "t1 t2"})
+    assert run.strategy.asked[-1] == "a:code:2"
+    assert [d for d, _ in run.decisions] == ["repair", "fresh candidate"]
+    assert run.evidence is None
+
+
+def test_a_better_fresh_program_is_repaired_instead() -> None:
+    run = Run(LADDER, tests=["t1 t2 t3"], code=["t1", "t1 t2"], repair=["t1", "t1 t2 t3"])
+
+    assert run.proof.status == "passed"
+    assert [f["a.py"] for f, _, _, _ in run.strategy.repairs_given] == ["t1", "t1 t2"]
+
+
+def test_a_worse_fresh_program_changes_nothing_and_is_kept_as_evidence() -> None:
+    run = Run(LADDER, tests=["t1 t2"], code=["t1 t2=5", "t1 t2=6"], repair=["t1 t2=5"])
+
+    assert (run.proof.status, run.proof.files) == ("failed", {"a.py": "t1 t2=5"})
+    assert run.evidence is not None
+    assert [line.files["a.py"] for line in run.evidence.lines] == ["t1 t2=5", "t1 t2=6"]
+    assert "a fresh program does no better" in run.evidence.reason
+
+
+def doubted(amendment: Amendment, code: Sequence[str] = ("t1 t2=5", "t1 t2=5"), limits: Limits = LADDER) -> Run:
+    script = {"a:tests": ["t1 t2"], "a:code": code, "a:repair": [code[0]]}
+    return Run(limits, strategy=ScriptedStrategy(script, amendments={"a": amendment}))
+
+
+def test_a_test_that_independent_programs_fail_alike_is_amended_and_the_whole_story_is_told() -> None:
+    run = doubted(Amendment({"t2": "t2~"}, reason="the contract says so"), ["t1 t2=5 t2~", "t1 t2=5 t2~"])
+
+    assert run.proof.status == "passed"
+    assert run.proof.tests == {"tests/test_a.py": "t1 t2~"}
+    assert run.strategy.told == [("a:amend", (Doubt("t2", "t2", ("5", "5")),))]
+    assert run.journal.bodies(events.TEST_AMENDED) == [
+        {"id": "t2", "before": "t2", "after": "t2~", "reason": "the contract says so", "evidence": ["5", "5"]}
+    ]
+    assert [d for d, _ in run.decisions] == ["repair", "fresh candidate", "question the test"]
+
+
+def test_programs_that_fail_differently_put_no_test_in_doubt() -> None:
+    run = doubted(Amendment({"t2": "t2~"}), ["t1 t2=5 t2~", "t1 t2=6 t2~"])
+
+    assert run.proof.status == "failed"
+    assert not run.strategy.told
+
+
+def test_an_example_is_never_in_doubt() -> None:
+    component = replace(A, contract=replace(A.contract, examples=(EXAMPLE,)))
+    run = Run(LADDER, component, tests=["t1"], code=["t1"], repair=["t1"])
+
+    assert run.proof.status == "failed"
+    assert not run.strategy.told
+
+
+def test_a_test_that_is_kept_becomes_evidence_and_ends_the_loop() -> None:
+    run = doubted(Amendment(kept={"t2": "the contract demands 7"}))
+
+    assert run.proof.tests == {"tests/test_a.py": "t1 t2"}
+    assert run.evidence is not None
+    assert run.evidence.clashes == ("t2 was kept though 2 programs agree against it: the contract demands 7",)
+    assert ("keep the test", run.evidence.clashes[0]) in run.decisions
+    assert sum(":repair:" in a for a in run.strategy.asked) == 1, "more of the same is not tried"
+
+
+def test_an_amended_test_that_proves_nothing_does_not_count() -> None:
+    class Lenient(ScriptedChecker):
+        async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
+            report = await super().red(brief, tree, tests)
+            if "~" not in str(tests):
+                return report
+            return RedReport(
+                tuple(i for i in report.good if i != "t2"), (("t2", "it passes on the stub"),), report.verdict
+            )
+
+    run = doubted(Amendment({"t2": "t2~"}), ["t1 t2=5 t2~", "t1 t2=5 t2~"])
+    assert run.proof.status == "passed", "without the check it would pass"
+    run.context = replace(run.context, checker=Lenient())
+    outcome = asyncio.run(component_graph.prove(run.context))
+
+    assert outcome.proof.status == "failed"
+    assert outcome.proof.tests == {"tests/test_a.py": "t1 t2"}
+    assert outcome.evidence is not None
+    assert "the new test does not count, because it passes on the stub" in outcome.evidence.clashes[0]
+
+
+def test_an_empty_purse_ends_the_loop_before_the_ladder() -> None:
+    run = Run(LADDER, affords=lambda: False, tests=["t1 t2"], code=["t1"], repair=["t1"])
+
+    assert run.strategy.asked.count("a:code:2") == 0
+    assert run.proof.reason.startswith("its share of the budget is used up")
+
+
+def test_undeclared_imports_end_the_loop_at_once() -> None:
+    run = Run(missing=lambda files: ("other",) if "o" in files["a.py"] else (), tests=["t1"], code=["o"])
+
+    assert run.evidence is not None
+    assert run.evidence.missing == ("other",)
+    assert run.decisions == [("rewire", "it imports from other, which it does not depend on")]
+    assert not run.strategy.repairs_given
+
+
+def test_frozen_tests_and_code_that_are_there_already_are_not_asked_for() -> None:
+    run = Run(start=Start({"tests/test_a.py": "t1 t2"}, ("t1", "t2"), {"a.py": "t1"}), repair=["t1 t2"])
+
+    assert run.proof.status == "passed"
+    assert run.strategy.asked == ["a:repair:1"]
+    run = Run(start=Start({"tests/test_a.py": "t1"}, ("t1",)), code=["t1"])
+    assert run.strategy.asked == ["a:code:1"]
 
 
 def test_the_compiled_loop_is_one_and_keeps_nothing() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent.config import OPTIONS, Resolved, Settings, load
+from agent.config import OPTIONS, ROLES, Resolved, Settings, load
 from agent.sandbox.base import SandboxLimits
 from graphs.errors import ConfigError
 from graphs.values import Limits, from_json
@@ -53,6 +53,17 @@ def test_the_table_and_the_settings_are_the_same_things() -> None:
     sandbox = {key for key in OPTIONS if key.startswith("sandbox_")}
     assert {f.name for f in fields(Settings)} == {*OPTIONS, "models", "sandbox_limits"} - models - sandbox
     assert {f"sandbox_{f.name}" for f in fields(SandboxLimits)} == sandbox
+
+
+def test_every_role_has_the_model_named_for_it_or_the_one_for_all() -> None:
+    def names(**models: str) -> dict[str, str | None]:
+        return {role: Settings(model="m", models=models).model_for(role) for role in ROLES}
+
+    assert names() == {"plan": "m", "test": "m", "code": "m", "candidate": "m"}
+    assert names(code="c", test="t") == {"plan": "m", "test": "t", "code": "c", "candidate": "c"}
+    assert names(code="c", candidate="d") == {"plan": "m", "test": "m", "code": "c", "candidate": "d"}
+    assert Settings(models={"code": "c"}).model_for("candidate") == "c"
+    assert Settings(models={"candidate": "d"}).model_for("code") is None
 
 
 def test_ceilings_have_the_defaults_of_the_loop() -> None:

@@ -140,7 +140,38 @@ def test_a_call_is_known_in_each_of_its_states(tmp_path: Path) -> None:
         assert [(c.key, c.state) for c in reader.calls()] == [("k", "failed"), ("k", "done"), ("other", "done")]
         assert [c.key for c in reader.calls("lexer")] == ["k", "k"]
         assert [c.key for c in reader.calls("")] == ["other"]
-        assert list(reader.usages()) == [{"calls": 3}, {"calls": 1}, {}]
+        assert list(reader.usages()) == [("lexer", {"calls": 3}), ("lexer", {"calls": 1}), ("", {})]
+
+
+def test_calls_that_never_ended_are_known_with_what_they_may_have_cost(tmp_path: Path) -> None:
+    async def start(journal: SqliteJournal, key: str, component: str, usd: float | None) -> None:
+        reserved = {"calls": 1, "completion_tokens": 9, "usd": usd}
+        await journal.start_call(
+            key, component=component, step="code", attempt=1, model="m", request={}, reserved=reserved
+        )
+
+    async def work(journal: SqliteJournal) -> None:
+        await start(journal, "lost", "a", 0.5)
+        await start(journal, "answered", "b", 0.5)
+        await journal.finish_call("answered", response={}, usage={"calls": 1}, seconds=1)
+        await start(journal, "again", "c", 0.1)  # lost, and then asked again
+        await start(journal, "again", "c", 0.2)
+        await journal.fail_call("again", error="no", usage={"calls": 1}, seconds=1)
+        await start(journal, "free", "d", 0.0)
+        await journal.start_call("old", component="e", step="code", attempt=1, model="m", request=None)
+        await journal.finish_call("unasked", response={}, usage={}, seconds=1)
+
+    during(tmp_path, work)
+    with SqliteJournal.read(tmp_path) as reader:
+        found = list(reader.open_calls())
+        assert len(list(reader.usages())) == 3  # what they may cost is no cost
+    assert [(c.key, c.component, c.state, c.usage.get("usd")) for c in found] == [
+        ("lost", "a", "started", 0.5),
+        ("again", "c", "started", 0.1),
+        ("free", "d", "started", 0.0),
+        ("old", "e", "started", None),
+    ]
+    assert [c.lost["usd"] for c in found] == [None, None, 0.0, None]
 
 
 def test_the_first_result_of_a_check_stays(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ OUTSIDE_WORLD = {
     "socket", "ssl", "http", "urllib", "selectors",  # network
     "sys", "curses", "tty", "termios", "readline", "getpass", "locale",  # terminal
 }  # fmt: skip
-HARMLESS = {"sys": {"stdlib_module_names"}}
+HARMLESS = {"sys": {"stdlib_module_names"}, "threading": {"Lock"}}
 """What ``graphs/`` may use of a module that is otherwise the outside world."""
 HEAVY = {"langchain_openai", "langchain_core", "langchain", "openai", "langgraph", "networkx", "pydantic", "guidance"}
 HEAVY |= {"jinja2", "yaml", "bm25s", "numpy", "rich", "asyncio", "httpx"}

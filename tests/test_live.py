@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
-from agent.cli.live import LiveView, last_line, summary
+from agent.cli.live import LiveView, delivered, last_line, summary
 from agent.cli.story import amount, clock, duration, money, tell
 from graphs import document, events
 from graphs.draw import cells, fold
@@ -77,6 +79,25 @@ WORK: list[tuple[str, str, dict[str, object]]] = [
 ]
 
 
+def recut(reason: str = "it is too much at once") -> dict[str, object]:
+    """The body of a revision in which the parser is split, and everything else stays."""
+    parts = (component("grammar", "tokenizer"), component("parser", "grammar"))
+    plan = plan_of(*(c for c in PLAN.components if c.id != "parser"), *parts)
+    edit = {"kind": "split", "component": "parser", "parts": ["grammar"], "reason": reason, "evidence": ["120 lines"]}
+    data = {**document.to_data(plan), "revision": 2}
+    return {
+        "plan": data,
+        "author": "evidence",
+        "why": reason,
+        "edits": [edit],
+        "stale": ["parser"],
+        "added": ["grammar"],
+    }
+
+
+ASKED = (events.QUESTION_ASKED, "parser", {"id": "Q1", "text": "May a key hold blanks?", "options": [], "asked": True})
+
+
 def screen(facts: Iterable[Event], width: int = 80, height: int = 24, **more: object) -> list[str]:
     """What the view draws after ``facts``, as the lines of a terminal."""
     file = io.StringIO()
@@ -105,6 +126,27 @@ def test_the_tree_shows_state_tests_cost_and_what_is_waited_for() -> None:
     ]
 
 
+def test_a_row_that_waits_says_what_is_asked_and_the_rest_goes_on() -> None:
+    lines = screen(stream(*WORK, ASKED))
+    assert lines[1].startswith("building · asking you 1 · 1/4 proven")
+    assert lines[4].startswith("└─ ? parser *  asks you Q1: May a key hold blanks?")
+    assert lines[6].startswith("▶ reader  writing tests")
+    answered = screen(stream(*WORK, ASKED, (events.QUESTION_ANSWERED, "parser", {"id": "Q1", "answer": "no"})))
+    assert answered[3].startswith("└─ ▶ parser *")
+    assert "asking" not in answered[1]
+
+
+def test_a_new_cut_is_drawn_at_once() -> None:
+    lines = screen(stream(*WORK, (events.PLAN_REVISED, "", recut())))
+    assert lines[2:] == [
+        "✓ tokenizer *  passed · 2/2 tests · 3 attempts                      $0.02  0:06",
+        "└─ ○ grammar *  not started",
+        "   └─ ○ parser *  waits for grammar",
+        "      └─ ○ cli *  waits for parser, reader",
+        "▶ reader  writing tests                                                    1:10",
+    ]
+
+
 @pytest.mark.parametrize("width", [20, 40, 79, 80, 200])
 @pytest.mark.parametrize("height", [6, 24])
 def test_no_line_is_wider_and_no_picture_higher_than_the_screen(width: int, height: int) -> None:
@@ -125,7 +167,7 @@ def test_of_two_hundred_what_runs_and_what_failed_comes_first() -> None:
     lines = screen(stream(*facts), 80, 15)
     shown = [re.search(r"c\d+", line)[0] for line in lines if re.search(r" c\d+ ", line)]  # type: ignore[index]
     assert shown[:6] == ["c190", "c191", "c192", "c193", "c194", "c150"]
-    assert lines[-1] == f"… {200 - len(shown)} more: {94 - (len(shown) - 6)} waiting, 100 passed"
+    assert lines[-1] == f"… {200 - len(shown)} more: {94 - (len(shown) - 6)} not started, 100 passed"
 
 
 def test_hostile_text_reaches_the_terminal_as_text() -> None:
@@ -133,13 +175,19 @@ def test_hostile_text_reaches_the_terminal_as_text() -> None:
     facts = [
         *begun(plan),
         (events.COMPONENT_STEP, "a", {"step": HOSTILE, "attempt": 1, "detail": HOSTILE}),
+        (events.QUESTION_ASKED, "a", {"id": HOSTILE, "text": HOSTILE, "options": [HOSTILE], "asked": True}),
+        (events.TEST_AMENDED, "a", {"id": HOSTILE, "reason": HOSTILE, "before": HOSTILE, "after": HOSTILE}),
+        (events.PLAN_REVISED, "", {**recut(HOSTILE), "plan": document.to_data(plan)}),
         (events.COMPONENT_FAILED, "a", proof("a", HOSTILE)),
+        (events.QUESTION_ANSWERED, "a", {"id": "Q1", "answer": HOSTILE}),
+        (events.FEEDBACK_GIVEN, "", {"text": HOSTILE}),
         (events.NOTE, "", {"text": HOSTILE}),
         (events.RUN_FINISHED, "", {"status": HOSTILE, "reason": HOSTILE, "usage": to_json(Usage()), "seconds": 1.0}),
     ]
     texts = ["\n".join(screen(stream(*facts[:n]))) for n in range(1, len(facts) + 1)]
     state = fold(stream(*facts))
     texts += [summary(state, output=f"/tmp/{HOSTILE}", run_id=HOSTILE), last_line(state, run_id=HOSTILE)]
+    texts += [delivered(state, output=f"/tmp/{HOSTILE}")]
     texts += [tell(event) for event in stream(*facts)]
     for text in texts:
         text.encode("utf-8")
@@ -251,6 +299,7 @@ def test_the_end_says_where_the_code_is_and_how_to_run_it() -> None:
         "  test it     cd '/home/u/my code' && python -m pytest",
         "  spent       12 model calls · 45.2k tokens · price unknown · 8 s",
         "  look closer agent show r1",
+        '  not right?  agent feedback r1 "what is wrong"',
         "passed: 4 of 4 components proven, the code is in /home/u/my code",
     ]
 
@@ -289,6 +338,40 @@ def test_the_end_names_what_failed_and_whom_it_blocked() -> None:
     assert text.endswith("not passed: 2 of 4 components proven; see why: agent show r1\n")
 
 
+def test_the_end_says_what_was_asked_how_the_plan_changed_and_what_came_too_late() -> None:
+    facts = [*begun(), (events.PLAN_REVISED, "", recut()), ASKED, finished("failed")]
+    lines = summary(fold(stream(*facts)), run_id="r1", late=True).splitlines()
+    assert "  plan        revision 2; last: parser was split into grammar, because it is too much at once" in lines
+    assert lines[lines.index("  question    Q1: May a key hold blanks?") + 1] == '  answer it   agent answer r1 Q1 "…"'
+    assert '  not right?  agent feedback r1 "what is wrong"' in lines
+    assert "  too late    what came after the last question counts with: agent resume r1" in lines
+
+
+def test_a_replayed_run_invites_no_feedback() -> None:
+    facts = [(events.RUN_STARTED, "", {"settings": {"model": "replay-loosely:x"}}), *begun()[1:], finished("passed")]
+    assert "feedback" not in summary(fold(stream(*facts)), run_id="r1")
+
+
+def test_whoever_judges_sees_what_is_proven_what_is_missing_and_how_to_try_it() -> None:
+    passed = [(events.COMPONENT_PASSED, c.id, proof(c.id)) for c in PLAN.components]
+    whole = (events.INTEGRATION_FINISHED, "", {"verdict": to_json(verdict(9, 9))})
+    assert delivered(fold(stream(*begun(), *passed, whole)), output="/out").splitlines() == [
+        "Log query tool",
+        "  components  4 passed",
+        "  the whole   9 of 9 tests and examples passed",
+        "  code        /out",
+        "  run it      cd /out && python -m q --help",
+        "  test it     cd /out && python -m pytest",
+    ]
+    failed = (events.COMPONENT_FAILED, "parser", proof("parser", "no way on"))
+    assert delivered(fold(stream(*begun(), passed[0], failed)), output="/out").splitlines()[1:] == [
+        "  components  2 not started, 1 passed, 1 failed",
+        "  failed      parser: no way on",
+        "  code        /out",
+        "  test it     cd /out && python -m pytest",
+    ]
+
+
 @pytest.mark.parametrize(
     ("end", "line"),
     [
@@ -317,6 +400,8 @@ def test_the_last_line_tells_each_end_apart(end: tuple[str, str, dict[str, objec
         (duration(7.6), "8 s"),
         (duration(200), "3 min 20 s"),
         (duration(7500), "2 h 5 min"),
+        (duration(float("nan")), "0 s"),
+        (duration(float("inf")), "0 s"),
         (clock(8), "0:08"),
         (clock(7500), "2:05:00"),
         (money(None), "price unknown"),
@@ -337,6 +422,26 @@ def test_every_kind_of_event_has_words_or_is_known_to_need_none() -> None:
     silent = {kind for kind in kinds if not tell(Event(kind, "a", 1, {"step": "code"}))}
     assert silent == {events.CALL_STARTED, events.CALL_FINISHED}
     assert tell(Event(events.CALL_FINISHED, "a", 1, {"step": "code", "error": "timed out"}))
+
+
+KINDS = sorted(v for k, v in vars(events).items() if k.isupper() and isinstance(v, str))
+KEYS = re.findall(
+    r"\w+",
+    "plan author why edits stale id text options asked answer ran worked perfect reason proof verdict names dropped ids "
+    "error step attempt number passed total decision by commit status seconds limits title detail requirements",
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), json_values, max_size=5))
+def test_whatever_a_journal_holds_is_told_in_one_line(kind: str, body: dict[str, object]) -> None:
+    line = tell(Event(kind, "a", 1, body))
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e]", line)
 
 
 def test_view_modules_import_nothing_heavy() -> None:

@@ -38,7 +38,7 @@ def judged(toolchain: PytestToolchain, kind: str, *steps: Step) -> Verdict:
     example = Example("E1", "python" if kind == "python" else "shell", steps)
     verdict = toolchain.prove_tree(TREE, {}, (), [example])
     assert [case.id for case in verdict.cases] == ["E1"]
-    assert (verdict.status == "passed") is bool(verdict.passed)
+    assert (verdict.status == "passed") is bool(verdict.passed), verdict
     return verdict
 
 
@@ -66,7 +66,7 @@ def judged(toolchain: PytestToolchain, kind: str, *steps: Step) -> Verdict:
 )  # fmt: skip
 def test_python_example_passes(steps: list[Step], toolchain: PytestToolchain) -> None:
     verdict = judged(toolchain, "python", *steps)
-    assert verdict.status == "passed", verdict.failing
+    assert verdict.status == "passed", verdict
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_python_example_fails(step: Step, words: str, toolchain: PytestToolchain
 )
 def test_shell_example_passes(steps: list[Step], toolchain: PytestToolchain) -> None:
     verdict = judged(toolchain, "shell", *steps)
-    assert verdict.status == "passed", verdict.failing
+    assert verdict.status == "passed", verdict
 
 
 @pytest.mark.parametrize(
@@ -149,13 +149,13 @@ def test_examples_share_nothing_and_keep_their_order(toolchain: PytestToolchain)
         ("E3", "passed"),
         ("E4", "error"),
     ]
-    assert verdict.status == "failed"
+    assert verdict.status == "failed", verdict
 
 
 def test_hanging_example_is_a_timeout() -> None:
     quick = PytestToolchain(open_sandbox("bubblewrap"), SandboxLimits(seconds=1, memory_mb=512))
     verdict = judged(quick, "python", Step("while True: pass"))
-    assert verdict.status == "timeout"
+    assert verdict.status == "timeout", verdict
     assert "step 1" in verdict.cases[0].message
 
 

@@ -279,7 +279,7 @@ def test_a_prompt_that_cannot_be_rendered_is_named(tmp_path: Path, name: str, te
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("cod.md", b"x", "replaces no prompt; known prompts are again, brief,"),
+        ("cod.md", b"x", "replaces no prompt; known prompts are again, amend,"),
         ("code.md", b"{% if %}", "cannot be read: Expected an expression"),
         ("code.md", b"\xff", "cannot be read: 'utf-8' codec"),
     ],

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.plan import read_plan_file
+from agent.cli.story import tell
 from agent.config import Settings
-from agent.demo import RECORDING, SPEC
+from agent.demo import DEMOS
 from agent.models.base import Ask, Message
 from agent.models.replay import question, read
 from agent.run import RunConfig, RunResult, start
@@ -22,35 +24,48 @@ from agent.store.journal import SqliteJournal
 from graphs import events
 
 HERE = Path(__file__).parent / "recordings"
-RECORDED = {path.parent.name: (path.parent / "spec.md", path) for path in sorted(HERE.glob("*/recording.jsonl"))}
-RECORDED["demo"] = (SPEC, RECORDING)
+RECORDED = {path.parent.name: path.parent for path in sorted(HERE.glob("*/recording.jsonl"))}
+RECORDED |= {name: demo.spec.parent for name, demo in DEMOS.items()}
+QUOTING = ("repair", "amend", "respecify", "split")
+"""Steps whose prompts quote what programs said when they failed."""
 
 
 @pytest.fixture(scope="module", params=sorted(RECORDED))
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, RunResult, Path]:
     """(name, result, home) of a recorded run."""
-    spec, recording = RECORDED[request.param]
-    directory = tmp_path_factory.mktemp(request.param)
+    name: str = request.param
+    directory = tmp_path_factory.mktemp(name)
+    if name in DEMOS and DEMOS[name].builds_on:
+        play(DEMOS[name].builds_on, directory)
+    return name, play(name, directory), directory / "home"
+
+
+def play(name: str, directory: Path) -> RunResult:
+    """The recorded run once more, delivered to ``directory/out``."""
+    folder = RECORDED[name]
+    plan = folder / "plan.yaml"
     config = RunConfig(
-        spec=read_spec(str(spec)),
+        spec=read_spec(str(folder)),
         output=directory / "out",
-        settings=Settings(model=f"replay-loosely:{recording}"),
+        settings=Settings(model=f"replay-loosely:{folder / 'recording.jsonl'}"),
         home=directory / "home",
+        plan=read_plan_file(plan) if plan.exists() else None,
     )
-    return request.param, start(config), directory / "home"
+    return start(config)
 
 
 def test_it_passes_as_it_did(played: tuple[str, RunResult, Path]) -> None:
     _, result, _ = played
-    assert (result.status, result.reason) == ("passed", "")
+    why = {name: (p.reason, p.verdict) for name, p in result.proofs.items() if p.status != "passed"}
+    assert (result.status, result.reason, why) == ("passed", "", {})
     assert all(proof.status == "passed" and proof.test_ids for proof in result.proofs.values())
 
 
 def test_no_prompt_has_changed_since(played: tuple[str, RunResult, Path]) -> None:
     name, result, home = played
-    recorded = {call.messages for call in read(RECORDED[name][1])}
+    recorded = {call.messages for call in read(RECORDED[name] / "recording.jsonl")}
     with SqliteJournal.read(home / "runs" / result.run_id) as journal:
-        calls = [call for call in journal.calls() if call.step != "repair"]
+        calls = [call for call in journal.calls() if call.step not in QUOTING]
     changed = [
         f"{call.step} of {call.component or 'the run'}"
         for call in calls
@@ -76,7 +91,7 @@ def test_the_repository_passes_its_own_tests(played: tuple[str, RunResult, Path]
 def test_the_demo_is_no_toy(played: tuple[str, RunResult, Path]) -> None:
     """At least six components, built in parallel, and a first attempt that failed and was repaired."""
     name, result, home = played
-    if name != "demo":
+    if name != "logq":
         return
     assert result.plan is not None
     assert len(result.plan.components) >= 6
@@ -87,6 +102,34 @@ def test_the_demo_is_no_toy(played: tuple[str, RunResult, Path]) -> None:
             running += (event.kind == events.COMPONENT_STARTED) - (event.kind == events.COMPONENT_PASSED)
             most = max(most, running)
     assert most >= 3
+
+
+def test_a_plan_that_does_not_hold_is_cut_anew(played: tuple[str, RunResult, Path]) -> None:
+    """A contract is written anew and a component is split, and the story says why."""
+    name, result, home = played
+    if name != "cellkit":
+        return
+    with SqliteJournal.read(home / "runs" / result.run_id) as journal:
+        revised = [e.body for e in journal.events(kind=events.PLAN_REVISED) if e.body["author"] == "evidence"]
+        told = [tell(event) for event in journal.events()]
+    kinds = [edit["kind"] for body in revised for edit in body["edits"]]
+    assert {"respecify", "split"} <= set(kinds)
+    assert all(edit["reason"] for body in revised for edit in body["edits"])
+    assert any("the contract of clip was written anew" in line for line in told)
+    assert any("sheet was split into" in line for line in told)
+
+
+def test_a_changed_spec_builds_only_what_it_touches(played: tuple[str, RunResult, Path]) -> None:
+    name, result, home = played
+    if name != "changed":
+        return
+    with SqliteJournal.read(home / "runs" / result.run_id) as journal:
+        kept = {e.component for e in journal.events(kind=events.COMPONENT_KEPT)}
+        asked = {call.component for call in journal.calls()}
+    assert {"reading", "query", "times", "output"} <= kept
+    assert "figures" in asked
+    assert not asked & kept
+    assert set(result.proofs) == {"reading", "query", "times", "output", "figures", "cli"}
 
 
 def _ask(step: str, messages: list[dict[str, str]]) -> Ask:

@@ -9,11 +9,19 @@ from typing import Any
 
 import pytest
 
+from agent.spec import with_feedback
 from graphs import dag, events, run_graph
 from graphs.errors import LimitReached, PlanError
 from graphs.run_graph import Past
 from graphs.values import Component, Contract, Limits, Plan, Proof, Requirement, Spec, Verdict, from_json
-from tests.scripted_ports import MemoryJournal, MemoryRepository, ScriptedChecker, ScriptedHuman, ScriptedStrategy
+from tests.scripted_ports import (
+    DeepPurse,
+    MemoryJournal,
+    MemoryRepository,
+    ScriptedChecker,
+    ScriptedHuman,
+    ScriptedStrategy,
+)
 
 SPEC = Spec("t", "text", "digest of the spec")
 
@@ -34,10 +42,17 @@ class Run:
     """One pass through the run graph and everything it touched."""
 
     def __init__(self, past: Past | None = None, plan: Plan | None = CHAIN, **given: Any) -> None:
-        self.strategy = ScriptedStrategy(given.pop("script", {}), plan)
-        self.checker = ScriptedChecker(whole=given.pop("whole", "passed"))
+        names = ("amendments", "respecified", "parts", "revisions")
+        spoken = {name: given.pop(name) for name in names if name in given}
+        self.strategy = ScriptedStrategy(given.pop("script", {}), plan, **spoken)
+        self.checker = ScriptedChecker(whole=given.pop("whole", "passed"), wholes=deque(given.pop("wholes", [])))
         self.journal = MemoryJournal()
-        self.human = ScriptedHuman(deque(given.pop("answers", [True])))
+        self.human = ScriptedHuman(
+            deque(given.pop("answers", [True])),
+            replies=deque(given.pop("replies", [])),
+            feedback=deque(given.pop("feedback", [])),
+        )
+        self.purse = DeepPurse()
         self.repository = MemoryRepository()
         self.state: Any = None
         self.context = run_graph.Context(
@@ -48,10 +63,12 @@ class Run:
             checker=self.checker,
             journal=self.journal,
             human=self.human,
+            purse=self.purse,
             repository=self.repository,
             choose_exemplars=lambda _: run_graph.Exemplars(("e1",), ("text",), ("alike",)),
+            with_feedback=with_feedback,
             check_component=given.pop("check_component", lambda _: []),
-            limits=Limits(no_progress=1),
+            limits=given.pop("limits", Limits(no_progress=1, rungs=())),
             parallel=given.pop("parallel", None),
         )
 
@@ -71,7 +88,7 @@ class Run:
             plan=CHAIN,
             approved=True,
             proofs=passed,
-            passed=frozenset(p.component for p in passed.values()),
+            passed=frozenset(passed),
             verdict=from_json(Verdict, self.state["verdict"]) if self.state["verdict"] else None,
         )
         return replace(known, **changes)
@@ -99,9 +116,7 @@ def test_the_phases_follow_each_other_and_every_component_is_committed_in_order(
     assert run.state["verdict"]["status"] == "passed"
     assert run.state["commit"] == "commit of the end"
     assert run.repository.finished[0][0] == run.proofs()
-    assert run.human.shown == [
-        (CHAIN, ["3 components, 2 dependencies, 3 deep, up to 1 at once, coupling 0.67, longest contract 2 lines"])
-    ]
+    assert run.human.shown == [(CHAIN, run_graph.describe(CHAIN))]
     trees = {who: set(tree) for who, tree, _, _ in run.checker.proved}
     assert trees == {"a": {"a.py"}, "b": {"a.py", "b.py"}, "c": {"a.py", "b.py", "c.py"}}
 
@@ -126,7 +141,7 @@ def test_a_run_goes_on_where_it_was_cut_off(proven: int) -> None:
     there = "abc"[:proven]
     kept = {key: p for key, p in first.past().proofs.items() if p.component in there}
 
-    again = Run(first.past(proofs=kept, passed=frozenset(there), verdict=None), plan=None, answers=[]).go()
+    again = Run(first.past(proofs=kept, passed=frozenset(kept), verdict=None), plan=None, answers=[]).go()
 
     assert sorted({a.split(":")[0] for a in again.strategy.asked}) == sorted("abc"[proven:])
     assert again.proofs() == first.proofs()

@@ -134,6 +134,22 @@ def test_the_price_of_a_run_is_that_of_its_calls(
     assert run_info(journalled(tmp_path / "r", STARTED, usages=usages)).usd == usd
 
 
+@pytest.mark.parametrize(("reserved", "usd"), [(0.5, None), (0.0, 0.25)])
+def test_a_call_that_was_cut_off_makes_the_price_unknown_unless_it_was_free(
+    tmp_path: Path, reserved: float, usd: float | None
+) -> None:
+    async def cut_off(journal: SqliteJournal) -> None:
+        await journal.start_call(
+            "k", component="a", step="code", attempt=1, model="m", request="", reserved={"usd": reserved}
+        )
+
+    path = journalled(tmp_path / "r", STARTED, usages=({"calls": 1, "usd": 0.25},))
+    with SqliteJournal.open(path) as journal:
+        asyncio.run(cut_off(journal))
+        assert run_info(path).usd == 0.25  # in flight: it will say what it costs
+    assert run_info(path).usd == usd
+
+
 def test_time_between_two_processes_is_not_time_in_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 110.0, 500.0, 507.0, 900.0, 903.0, 904.0])
     monkeypatch.setattr(journal_module.time, "time", lambda: next(clock))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import re
+import textwrap
+import time
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.strategies import shapes
+from graphs.edits import Add
 from graphs.errors import AnswerError, PathRefused, PlanError
-from graphs.values import Requirement
+from graphs.values import Plan, Requirement
 
 CODE = "def f():\n    return 1\n"
 DOC = 'def f():\n    """Use it.\n\n    ```python\n    f()\n    ```\n    """\n'
@@ -141,6 +144,7 @@ def rendered(files: dict[str, str]) -> str:
 LINES = st.sampled_from(
     ["", "```", "````python", "~~~", "### a.py", "  ```", "# a.py", "\t", "\x0c", "\u2028x", "\r", "R1: x"]
 )
+DOUBTED = ["tests/test_x.py::test_a", "tests/test_x.py::TestC::test_b"]
 TEXTS = st.lists(LINES | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n")), max_size=6).map(
     lambda lines: "".join(f"{line}\n" for line in lines)
 )
@@ -163,6 +167,11 @@ def test_any_answer_is_read_or_refused(answer: str) -> None:
         lambda: shapes.read_files(answer, TWO, []),
         lambda: shapes.read_requirements(answer),
         lambda: shapes.read_plan(answer, (), ""),
+        lambda: shapes.read_amendment(answer, DOUBTED),
+        lambda: shapes.read_amendment(answer, DOUBTED[:1]),
+        lambda: shapes.read_component(answer, "a"),
+        lambda: shapes.read_parts(answer),
+        lambda: shapes.read_revision(answer, Plan("t", ())),
     )
     for read in readers:
         with contextlib.suppress(AnswerError, PathRefused, PlanError):
@@ -270,6 +279,96 @@ def test_a_plan_is_refused_by_name(answer: str, sentence: str) -> None:
     assert sentence in str(caught.value)
 
 
+ENTRY = """\
+id: a
+purpose: Says hello.
+files: [a.py]
+contract:
+  behaviour: |
+    Prints this:
+
+    ```
+    hello
+    ```
+"""
+PARTS = "parts:\n" + textwrap.indent(ENTRY, "    ").replace("    id", "  - id", 1)
+REVISION = "edits:\n  - edit: add\n    reason: More.\n    component:\n" + textwrap.indent(ENTRY, "      ")
+
+
+def in_many_ways(text: str) -> list[str]:
+    """An answer that holds this YAML, as models write it."""
+    return [
+        f"```yaml\n{text}```\n",
+        f"A word first.\n\n```yml\n{text}```\nThat is all.\n",
+        f"```\nsomething: else\n```\nBetter:\n```\n{text}```\n",
+        f"```yaml\n{text.partition('files')[0]}```\nThat was short. Whole:\n```yaml\n{text}```\n",
+        text,
+        f"Here it is:\n\n{text}",
+        f"```yaml\n{text}```\n".replace("\n", "\r\n"),
+        f"````markdown\nHere:\n\n```yaml\n{text}```\n````\n",
+    ]
+
+
+@pytest.mark.parametrize("answer", [*in_many_ways(ENTRY), *in_many_ways(PARTS.replace("parts", "components"))[:4]])
+def test_a_component_is_read(answer: str) -> None:
+    component = shapes.read_component(answer, "a")
+
+    assert component.contract.behaviour == "Prints this:\n\n```\nhello\n```\n"
+
+
+@pytest.mark.parametrize("answer", [*in_many_ways(PARTS), f"```yaml\n{PARTS.partition(chr(10))[2]}```\n"])
+def test_parts_are_read(answer: str) -> None:
+    (part,) = shapes.read_parts(answer)
+
+    assert (part.id, part.contract.behaviour) == ("a", "Prints this:\n\n```\nhello\n```\n")
+
+
+@pytest.mark.parametrize("answer", [*in_many_ways(REVISION), f"```yaml\n{REVISION.partition(chr(10))[2]}```\n"])
+def test_a_revision_is_read(answer: str) -> None:
+    (edit,) = shapes.read_revision(answer, Plan("t", ())).edits
+
+    assert isinstance(edit, Add)
+    assert (edit.component.id, edit.reason) == ("a", "More.")
+
+
+@pytest.mark.parametrize("answer", in_many_ways("requirements:\n  - {id: R1, text: It counts., quote: count}\n"))
+def test_a_revision_of_requirements_alone_is_read(answer: str) -> None:
+    revision = shapes.read_revision(answer, Plan("t", ()))
+
+    assert (revision.edits, revision.requirements) == ((), (Requirement("R1", "It counts.", "count"),))
+
+
+READERS = {
+    "component": (lambda answer: shapes.read_component(answer, "a"), ENTRY, "with 'id' and 'contract'"),
+    "list of parts": (shapes.read_parts, PARTS, "with 'parts'"),
+    "revision": (
+        lambda answer: shapes.read_revision(answer, Plan("t", ())),
+        REVISION,
+        "with 'requirements' and 'edits'",
+    ),
+}
+
+
+@pytest.mark.parametrize("noun", READERS)
+def test_what_is_planned_anew_is_refused_by_name(noun: str) -> None:
+    read, text, keys = READERS[noun]
+
+    for answer, sentence in (
+        ("I cannot.", f"no {noun} was found; give one fenced yaml block {keys}"),
+        (f"```yaml\n{text}", f"the answer ends in the middle of the {noun}; give it whole"),
+        (f"```yaml\n{text.replace('purpose', 'purpos')}```\n", "did you mean 'purpose'?"),
+        (f"```yaml\n{text}  x: [\n```\n", "is not valid YAML"),
+    ):
+        with pytest.raises(PlanError) as caught:
+            read(answer)
+        assert sentence in str(caught.value)
+
+
+def test_a_component_keeps_its_id() -> None:
+    with pytest.raises(PlanError, match="the component's id is 'a'; it must stay 'b'"):
+        shapes.read_component(f"```yaml\n{ENTRY}```\n", "b")
+
+
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
@@ -286,3 +385,112 @@ def test_python_that_does_not_parse_is_named(text: str, problems: list[str]) -> 
 
     assert len(found) == len(problems)
     assert all(sentence.startswith(problem) for sentence, problem in zip(found, problems, strict=True))
+
+
+NEW_B = "def test_b(self):\n    assert f() == 1\n"
+DECIDED = """\
+### tests/test_x.py::test_a
+The contract says "it raises".
+KEEP: "it raises".
+
+### tests/test_x.py::TestC::test_b
+REPLACE: the contract
+counts from 1.
+
+```python
+def test_b(self):
+    assert f() == 1
+```
+"""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        DECIDED,
+        f"Some thoughts first.\n\n{DECIDED}\nThat is all.\n",
+        DECIDED.replace("\n", "\r\n"),
+        f"````markdown\n{DECIDED}````\n",
+        f"```markdown\n{DECIDED}```\n",
+        DECIDED.replace("tests/test_x.py::", ""),
+        DECIDED.replace("tests/test_x.py::TestC::", ""),
+        DECIDED.replace("### tests/test_x.py::test_a", "**1. `tests/test_x.py::test_a`**"),
+        DECIDED.replace("### tests/test_x.py::test_a", "2) Test: `test_a()`:"),
+        DECIDED.replace("### tests/test_x.py::test_a", "## Test test_a"),
+        DECIDED.replace("KEEP:", "**KEEP**:").replace("REPLACE:", "**REPLACE:**"),
+        DECIDED.replace("KEEP:", "- KEEP -").replace("REPLACE:", "Decision: replace."),
+        DECIDED.replace("KEEP:", "**Result:** `KEEP` —").replace("REPLACE: ", "REPLACE\n\n"),
+        DECIDED.replace("KEEP:", "KEEP").replace('\nThe contract says "it raises".', " — KEEP:"),
+        DECIDED.replace('test_a\nThe contract says "it raises".\nKEEP', "test_a: KEEP"),
+        DECIDED.replace("KEEP:", "I keep it.\n\n```python\ntest_a()\n```\n\nKEEP:"),
+        DECIDED.replace("```python", "````").replace("```\n", "````\n").replace("`````", "````"),
+        DECIDED.replace("def test_b", "    def test_b").replace("    assert", "        assert"),
+        DECIDED.replace("KEEP:", "keep:")
+        + "### tests/test_x.py::test_c\nREPLACE: it too\n```\ndef test_c(): ...\n```\n",
+        DECIDED + "```console\n$ pytest\n```\n",
+        DECIDED + "```python\ndef test_b(self):\n    assert f() == 1\n```\n",
+    ],
+)
+def test_an_amendment_is_read(answer: str) -> None:
+    amendment = shapes.read_amendment(answer, DOUBTED)
+
+    assert amendment.kept == {DOUBTED[0]: '"it raises".'}
+    assert amendment.replaced == {DOUBTED[1]: NEW_B}
+    assert amendment.reason == "test_b: the contract counts from 1."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "### tests/test_x.py::test_a\nUNCLEAR: it says nothing.\n",
+        "Nothing is said of it.\n\nunclear: it says\nnothing.\n\nMore words.\n",
+        "test_a\n\nThe test_a is wrong, keep in mind.\nUNCLEAR\n\nit says nothing.\n",
+    ],
+)
+def test_what_the_contract_leaves_open_is_kept_as_unclear(answer: str) -> None:
+    amendment = shapes.read_amendment(answer, DOUBTED[:1])
+
+    assert (amendment.kept, amendment.replaced) == ({DOUBTED[0]: "unclear: it says nothing."}, {})
+
+
+def test_tests_of_one_name_in_two_classes_are_told_apart() -> None:
+    ids = ["tests/test_x.py::TestC::test_a", "tests/test_x.py::TestD::test_a"]
+
+    amendment = shapes.read_amendment("TestC::test_a\nKEEP: 1\n\nTestD::test_a\nKEEP: 2\n", ids)
+
+    assert list(amendment.kept.values()) == ["1", "2"]
+    with pytest.raises(AnswerError, match=r"TestC::test_a: nothing is decided.*TestD::test_a: nothing is decided"):
+        shapes.read_amendment("test_a\nKEEP: 1\n\ntest_a\nKEEP: 2\n", ids)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentences"),
+    [
+        ("", ["test_a: nothing is decided; put a line 'KEEP: reason'", "test_b: nothing is decided"]),
+        (DECIDED.partition("### tests/test_x.py::T")[0], ["test_b: nothing is decided"]),
+        (DECIDED.replace("KEEP:", "We keep the test:"), ["test_a: nothing is decided"]),
+        (DECIDED.replace("test_a", "test_z"), ["test_a: nothing is decided"]),
+        (DECIDED.replace("KEEP:", "KEEP: x\n\nREPLACE:"), ["test_a: both KEEP and REPLACE are given; decide on one"]),
+        (DECIDED.replace(': "it raises".', ":"), ["test_a: no reason is given; write KEEP, a colon, and the words"]),
+        (DECIDED.partition("```")[0], ["test_b: REPLACE needs the whole new test function in a fenced block"]),
+        (DECIDED.rpartition("```")[0], ["test_b: the answer ends in the middle of the new test function"]),
+        (DECIDED + "```python\nimport x\n```\n", ["test_b: several blocks of code are given; give one"]),
+    ],
+)
+def test_an_amendment_is_refused_by_name(answer: str, sentences: list[str]) -> None:
+    with pytest.raises(AnswerError) as caught:
+        shapes.read_amendment(answer, DOUBTED)
+
+    assert len(caught.value.problems) == len(sentences)
+    for problem, sentence in zip(caught.value.problems, sentences, strict=True):
+        assert sentence in problem
+
+
+@pytest.mark.parametrize(
+    "line", ["*" * 100_000, "1" * 100_000, "a::test" * 20_000, "> " * 50_000 + "x", "`" * 99_999 + "x"]
+)
+def test_odd_lines_of_an_amendment_do_not_take_long(line: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(AnswerError):
+        shapes.read_amendment(line, DOUBTED)
+    assert time.monotonic() - started < 2

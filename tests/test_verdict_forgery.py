@@ -319,7 +319,7 @@ def test_forgery_by_hanging_is_a_timeout(toolchain: PytestToolchain) -> None:
     quick = PytestToolchain(toolchain.sandbox, SandboxLimits(seconds=1.5, memory_mb=512))
     hanging = {"solution.py": "import time\ndef add(a, b):\n    while True:\n        time.sleep(1)\n"}
     verdict = quick.prove_tree(hanging, TESTS, declared_ids(TESTS))
-    assert verdict.status == "timeout"
+    assert verdict.status == "timeout", verdict
     assert [case.outcome for case in verdict.cases] == ["error", "missing"]
     assert "test_add" in verdict.reason
 
@@ -341,7 +341,7 @@ def test_a_module_planted_for_the_next_file_is_not_proven(toolchain: PytestToolc
 @pytest.mark.parametrize("name", WHITEBOX)
 def test_whitebox_forger_wins_inside_and_loses_against_the_oracle(name: str, toolchain: PytestToolchain) -> None:
     inside = toolchain.prove_tree(WHITEBOX[name], TESTS, declared_ids(TESTS))
-    assert inside.status == "passed", "it no longer forges anything, so the next line shows nothing"
+    assert inside.status == "passed", f"it forges nothing, so the next line shows nothing: {inside}"
     assert toolchain.prove_tree(WHITEBOX[name], TESTS, declared_ids(TESTS), EXAMPLES).status in ("failed", "error")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import subprocess
 from dataclasses import replace
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from agent import workspace
-from agent.workspace import GitRepository, check_output, former_plan, sole_writer
+from agent import git as agent_git
+from agent.workspace import GitRepository, check_output, sole_writer
 from graphs import document, examples
 from graphs.errors import PathRefused, PrerequisiteError, UserError
 from graphs.values import CaseResult, Component, Contract, Example, Plan, Proof, Requirement, Spec, Verdict
@@ -39,7 +40,15 @@ def proof(component: Component, text: str = "x = 1\n") -> Proof:
     return Proof(component.id, "k" * 64, "passed", files, tests, ("t1", "t2"), PASSED, 1)
 
 
+def digest(line: str) -> str:
+    """What a commit says of a file that holds this line; anybody can check it with ``sha256sum``."""
+    return hashlib.sha256(f"{line}\n".encode()).hexdigest()[:16]
+
+
 FAILED = Proof("b", "k", "failed", reason="2 of 3 fail |\x1b[31m first t1")
+
+
+USER = ("-c", "user.name=U", "-c", "user.email=u@x")
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -66,14 +75,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def commit(root: Path, *proofs: Proof, plan: Plan = PLAN) -> GitRepository:
-    repository = GitRepository(root, SPEC, "run-1")
+    repository = GitRepository(root, "run-1")
     for one in proofs:
         asyncio.run(repository.commit(plan, one))
     return repository
 
 
 def finish(repository: GitRepository, *proofs: Proof, verdict: Verdict | None = None, plan: Plan = PLAN) -> str:
-    asyncio.run(repository.finish(plan, {p.component: p for p in proofs}, verdict))
+    asyncio.run(repository.finish(plan, SPEC, {p.component: p for p in proofs}, verdict))
     return (repository.root / "README.md").read_text() if (repository.root / "README.md").exists() else ""
 
 
@@ -93,6 +102,8 @@ def test_each_proven_component_is_one_commit_with_trailers(root: Path) -> None:
         "Revision: 2",
         f"Key: {'k' * 16}",
         "Verdict: 2 checks passed in bubblewrap",
+        f"File: {digest('x = 1')} pkg/__main__.py",
+        f"File: {digest('def test(): assert 1')} tests/test_b.py",
     ]
     assert git(root, "show", "--format=", "--name-only", "HEAD~2").split() == ["pkg/a.py", "tests/test_a.py"]
     assert set(git(root, "ls-files").split()) == {
@@ -121,7 +132,7 @@ def test_doing_it_all_once_more_changes_nothing(root: Path) -> None:
 
 
 def test_what_a_killed_process_had_added_is_committed_for_its_own_component(root: Path) -> None:
-    finish(GitRepository(root, SPEC, "run-1"))
+    finish(GitRepository(root, "run-1"))
     (root / "pkg").mkdir(exist_ok=True)
     (root / "pkg" / "a.py").write_text("x = 1\n")
     git(root, "add", "pkg/a.py")  # and then the process was killed
@@ -133,7 +144,7 @@ def test_what_a_killed_process_had_added_is_committed_for_its_own_component(root
 
 
 def test_commits_that_come_at_once_follow_each_other(root: Path) -> None:
-    repository = GitRepository(root, SPEC, "run-1")
+    repository = GitRepository(root, "run-1")
     many = [replace(A, id=f"c{i}", files=(f"c{i}.py",)) for i in range(8)]
     plan = replace(PLAN, components=tuple(many))
 
@@ -174,7 +185,8 @@ def test_the_readme_of_a_part_says_what_is_missing_and_why(root: Path) -> None:
         "| b: Shows. | `pkg/__main__.py` | not proven | R2 |",
         "- R2: It shows. (b, not proven)",
         "- b: 2 of 3 fail /\\x1b[31m first t1\n",
-        "- c: not built, because something it depends on is missing\n",
+        "- c: not built, because b failed\n",
+        "(see below). Proven: a.\n",
     ):
         assert part in text
     assert "## Run it" not in text
@@ -202,7 +214,7 @@ def test_files_of_a_former_plan_go_and_the_users_own_stay(root: Path) -> None:
     finish(commit(root, proof(A), proof(B)), proof(A), proof(B))
     (root / "mine.txt").write_text("mine")
     git(root, "add", "mine.txt")
-    git(root, "-c", "user.name=U", "-c", "user.email=u@x", "commit", "-qm", "mine")
+    git(root, *USER, "commit", "-qm", "mine")
     plan = replace(PLAN, components=(replace(A, requirements=("R1", "R2")),), entry="")
 
     finish(commit(root, proof(A), plan=plan), proof(A), plan=plan)
@@ -248,6 +260,16 @@ def made(root: Path) -> None:
     finish(commit(root, proof(A), proof(B)), proof(A), proof(B), verdict=PASSED)
 
 
+def _signed(root: Path) -> None:
+    """A last commit that git would have a program check when it shows the log."""
+    head, _, message = git(root, "cat-file", "commit", "HEAD").partition("\n\n")
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----"
+    (root / ".git/signed").write_text(f"{head}\n{signature}\n\n{message}")
+    git(root, "update-ref", "HEAD", git(root, "hash-object", "-t", "commit", "-w", ".git/signed").strip())
+    git(root, "config", "log.showSignature", "true")
+    git(root, "config", "gpg.program", str(executable(root / ".git/gpg")))
+
+
 TRAPS = {
     "hook": lambda root: executable(root / ".git/hooks/pre-commit"),
     "post-commit hook": lambda root: executable(root / ".git/hooks/post-commit"),
@@ -261,6 +283,7 @@ TRAPS = {
     ],
     "editor": lambda root: git(root, "config", "core.editor", str(executable(root / ".git/editor"))),
     "pager": lambda root: git(root, "config", "core.pager", str(executable(root / ".git/pager"))),
+    "signature": _signed,
     "alias": lambda root: git(root, "config", "alias.add", f"!{executable(root / '.git/alias')}"),
     "diff": lambda root: git(root, "config", "diff.external", str(executable(root / ".git/diff"))),
 }
@@ -280,7 +303,7 @@ def test_nothing_of_a_former_output_is_started(root: Path, trap: object) -> None
     made(root)
     trap(root)  # type: ignore[operator]
 
-    check_output(root, "digest")
+    check_output(root)
     commit(root, proof(A, "x = 2\n"))
 
     assert not (root.parent / "started").exists()
@@ -296,7 +319,7 @@ def test_a_repository_that_would_start_programs_is_refused(root: Path, key: str)
     git(root, "config", key, str(root / (".git/clean" if "ilter" in key else ".git/missing")))
 
     with pytest.raises(UserError, match=r"which can start programs or read other files; remove it"):
-        check_output(root, "digest")
+        check_output(root)
     with pytest.raises(PrerequisiteError):
         commit(root, proof(A, "x = 2\n"))
 
@@ -308,7 +331,7 @@ def test_a_repository_that_points_elsewhere_is_used_where_it_is(root: Path, tmp_
     (tmp_path / "elsewhere").mkdir()
     git(root, "config", "core.worktree", str(tmp_path / "elsewhere"))
 
-    check_output(root, "digest")
+    check_output(root)
     commit(root, proof(A, "x = 2\n"))
 
     assert list((tmp_path / "elsewhere").iterdir()) == []
@@ -322,7 +345,7 @@ def test_directories_of_ours_that_are_links_are_refused(root: Path, tmp_path: Pa
     (root / name).symlink_to(tmp_path / "elsewhere")
 
     with pytest.raises(UserError):
-        check_output(root, "digest")
+        check_output(root)
     with pytest.raises(PrerequisiteError, match="is a link or a file, not a directory of ours"):
         commit(root, proof(A, "x = 2\n"))
 
@@ -341,7 +364,7 @@ def test_the_plan_is_never_written_through_a_link(root: Path, tmp_path: Path) ->
 
 
 def test_what_a_killed_process_left_locked_is_unlocked(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workspace, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(agent_git, "LOCK_SECONDS", 0.0)
     made(root)
     (root / ".git/index.lock").touch()
     (root / ".git/refs/heads/main.lock").touch()
@@ -354,9 +377,8 @@ def test_what_a_killed_process_left_locked_is_unlocked(root: Path, monkeypatch: 
 def test_a_repository_that_was_cut_off_before_its_first_commit_is_completed(root: Path) -> None:
     root.mkdir()
     git(root, "init", "-q")
-    (root / "pkg").mkdir()
-    (root / "pkg/a.py").write_text("half")
 
+    check_output(root)
     commit(root, proof(A))
 
     assert subjects(root) == ["Plan of Word tool", "a: Reads / words."]
@@ -398,7 +420,7 @@ def test_the_users_environment_misleads_nothing(root: Path, tmp_path: Path, monk
         monkeypatch.setenv(name, value)
 
     made(root)
-    check_output(root, "digest")
+    check_output(root)
 
     assert len(subjects(root)) == 4
     assert not (other / "index").exists()
@@ -421,7 +443,7 @@ def test_without_git_the_remedy_is_named(root: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(PrerequisiteError, match="git is not installed; install it with"):
         commit(root, proof(A))
     with pytest.raises(PrerequisiteError, match="git is not installed"):
-        check_output(root, "digest")
+        check_output(root)
 
 
 def test_a_disk_that_refuses_ends_the_run_and_says_so(root: Path) -> None:
@@ -429,7 +451,7 @@ def test_a_disk_that_refuses_ends_the_run_and_says_so(root: Path) -> None:
     (root / ".agent/plan.yaml.new").mkdir()  # what no unlink removes, for root neither
 
     with pytest.raises(PrerequisiteError, match=r"plan.yaml' cannot be written: .*; free some space"):
-        asyncio.run(repository.commit(PLAN, proof(B)))
+        asyncio.run(repository.commit(replace(PLAN, revision=3), proof(B)))
 
 
 ACCEPTED = {
@@ -444,17 +466,7 @@ ACCEPTED = {
 def test_outputs_that_are_ours_to_write_are_accepted(root: Path, prepare: object) -> None:
     prepare(root)  # type: ignore[operator]
 
-    check_output(root, "digest")
-
-
-def _changed(root: Path) -> None:
-    made(root)
-    (root / "pkg/a.py").write_text("mine\n")
-
-
-def _untracked(root: Path) -> None:
-    made(root)
-    (root / "new.txt").write_text("mine\n")
+    check_output(root)
 
 
 def _foreign(root: Path) -> None:
@@ -466,6 +478,51 @@ def _fake(root: Path) -> None:
     _foreign(root)
     (root / ".agent").mkdir()
     (root / ".agent/plan.yaml").write_text(document.dump(PLAN))
+
+
+def _repository(root: Path) -> None:
+    _foreign(root)
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, *USER, "commit", "-qm", "mine")
+
+
+def _copied(root: Path) -> None:
+    _fake(root)
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, *USER, "commit", "-qm", "mine")
+
+
+def _merge(root: Path) -> None:
+    _conflict(root, "merge", "--no-ff", "other")
+
+
+def _conflict(root: Path, *how: str) -> None:
+    """Two texts for one file: from a merge that stopped, or from a stash."""
+    made(root)
+    git(root, "branch", "other")
+    (root / "pkg/a.py").write_text("one\n")
+    git(root, *USER, "commit", "-qam", "one")
+    git(root, "checkout", "-q", "other")
+    (root / "pkg/a.py").write_text("two\n")
+    if how:
+        git(root, *USER, "commit", "-qam", "two")
+        git(root, "checkout", "-q", "main")
+        with pytest.raises(subprocess.CalledProcessError):
+            git(root, *USER, *how)
+    else:
+        git(root, *USER, "stash")
+        git(root, "checkout", "-q", "main")
+        with pytest.raises(subprocess.CalledProcessError):
+            git(root, *USER, "stash", "pop")
+
+
+def _half_staged(root: Path) -> None:
+    made(root)
+    (root / "pkg/a.py").write_text("staged\n")
+    git(root, "add", ".")
+    (root / "pkg/a.py").write_text("x = 1\n")
 
 
 def _broken(root: Path) -> None:
@@ -488,10 +545,14 @@ REFUSED = {
     "a link": (_link, "is not a directory; name another with -o"),
     "somebody's files": (_foreign, "is not empty and was not made by this program"),
     "a plan without a repository": (_fake, "is not empty and was not made by this program"),
-    "a hostile plan": (_hostile_plan, "is not empty and was not made by this program"),
+    "somebody's repository": (_repository, "is not empty and was not made by this program"),
+    "somebody's repository with a plan": (_copied, "is not empty and was not made by this program"),
+    "a hostile plan": (_hostile_plan, "cannot be read (the plan is not valid YAML"),
     "a broken repository": (_broken, "holds a git repository that cannot be read"),
-    "changes": (_changed, "has changes that are not committed (first 'pkg/a.py'); commit or stash them"),
-    "new files": (_untracked, "has changes that are not committed (first 'new.txt'); commit or stash them"),
+    "a merge": (_merge, "a merge is under way in"),
+    "a conflict": (_conflict, "'pkg/a.py' in"),
+    "no branch": (lambda root: [made(root), git(root, "checkout", "-q", "--detach")], "no branch is checked out in"),
+    "half staged": (_half_staged, "is staged with another text than the file has; commit or unstage it"),
 }
 
 
@@ -500,23 +561,16 @@ def test_outputs_that_are_not_ours_are_refused(root: Path, prepare: object, sent
     prepare(root)  # type: ignore[operator]
 
     with pytest.raises(UserError) as caught:
-        check_output(root, "digest")
+        check_output(root)
 
     assert sentence in str(caught.value)
-
-
-def test_the_result_of_another_spec_is_refused(root: Path) -> None:
-    made(root)
-
-    with pytest.raises(UserError, match="holds the result of another spec \\('Word tool'\\)"):
-        check_output(root, "another digest")
 
 
 def test_an_output_below_a_file_is_refused(root: Path) -> None:
     root.write_text("x")
 
     with pytest.raises(UserError, match="cannot be made"):
-        check_output(root / "below", "digest")
+        check_output(root / "below")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -524,13 +578,7 @@ def test_an_output_that_may_not_be_written_is_refused(root: Path) -> None:
     root.mkdir(mode=0o500)
 
     with pytest.raises(UserError, match="no permission in"):
-        check_output(root, "digest")
-
-
-def test_a_former_plan_is_read_where_there_is_one(root: Path) -> None:
-    assert former_plan(root) is None
-    made(root)
-    assert former_plan(root) == PLAN
+        check_output(root)
 
 
 def test_only_one_run_at_a_time_writes_to_an_output(tmp_path: Path) -> None:

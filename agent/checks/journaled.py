@@ -1,7 +1,7 @@
 """The checker as a run uses it: verdicts in the journal come from there; others wait for a test slot, then are kept.
 
 A verdict is kept under what it judged (files, tests, examples, ids), so a flaky test cannot fork a replay and a resumed
-run does not pay for the same tests again.
+run does not pay for the same tests again. Where the machine kept the tests from being run there is no verdict to keep.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from agent.store.journal import SqliteJournal
+from graphs.errors import NotJudged
 from graphs.ports import Brief, Checker, RedReport
 from graphs.scheduler import Slots
 from graphs.values import Component, Files, Plan, Spec, Verdict, digest, from_json, to_json
@@ -33,6 +34,14 @@ class JournaledChecker:
         """As the checker underneath."""
         return self._checker.without(tests, ids)
 
+    def source(self, tests: Files, test_id: str) -> str:
+        """As the checker underneath."""
+        return self._checker.source(tests, test_id)
+
+    def amended(self, tests: Files, replaced: Files) -> Files:
+        """As the checker underneath."""
+        return self._checker.amended(tests, replaced)
+
     async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
         """The journalled report, or a new one."""
         return await self._once("red", RedReport, brief, (tree, tests), lambda: self._checker.red(brief, tree, tests))
@@ -45,9 +54,15 @@ class JournaledChecker:
         )
 
     async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
-        """A new verdict: the run graph asks only when there is none."""
+        """The journalled verdict, or a new one."""
+        key = digest(["integrate", plan.language, plan.entry, spec.examples, tree, tests, ids])
+        stored = self._journal.check(key)
+        if stored is not None:
+            return from_json(Verdict, stored)
         async with self._slots.hold(float("inf")):
-            return await self._checker.integrate(plan, spec, tree, tests, ids)
+            verdict = _judged(await self._checker.integrate(plan, spec, tree, tests, ids))
+        await self._journal.store_check(key, component="", kind="integrate", result=to_json(verdict))
+        return verdict
 
     async def _once(
         self, kind: str, cls: type[Result], brief: Brief, judged: object, run: Callable[[], Awaitable[Result]]
@@ -57,6 +72,14 @@ class JournaledChecker:
         if stored is not None:
             return from_json(cls, stored)
         async with self._slots.hold(brief.priority):
-            result = await run()
+            result = _judged(await run())
         await self._journal.store_check(key, component=brief.component.id, kind=kind, result=to_json(result))
         return result
+
+
+def _judged(result: Result) -> Result:
+    """``result``, unless it says nothing of the code: then no repair is to be asked for, and ``NotJudged`` is raised."""
+    verdict = result.verdict if isinstance(result, RedReport) else result
+    if verdict.infrastructure:
+        raise NotJudged(f"{verdict.reason}; that says nothing of the code, so resume the run to try again")
+    return result

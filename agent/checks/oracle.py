@@ -18,7 +18,6 @@ How results are compared
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import time
@@ -30,6 +29,7 @@ from typing import Any
 from agent.checks.report import shown
 from agent.printable import printable_bytes
 from agent.sandbox.base import WORK, Ended, Job, Sandbox, SandboxLimits
+from graphs import syntax
 from graphs.values import CaseResult, Example, Step
 
 DRIVER = "/toolchain/python/oracle_driver.py"
@@ -52,6 +52,8 @@ class Judged:
     """Wall time of the sandboxed runs."""
     timed_out: bool = False
     """An example was stopped by the time limit."""
+    by_machine: str = ""
+    """Why the machine kept an example from being carried out; empty when it did not. No further one was tried then."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,20 @@ def judge(place: Place, examples: Sequence[Example]) -> Judged:
     """Carry out each example on its own throw-away copy of the program and compare out here."""
     cases: list[CaseResult] = []
     timed_out = False
+    by_machine = ""
     started = time.monotonic()
     for example in examples:
+        if by_machine:
+            cases.append(CaseResult(example.id, "missing", by_machine))
+            continue
         if time.monotonic() - started > ALL_EXAMPLES_FACTOR * place.limits.seconds:
             cases.append(CaseResult(example.id, "missing", "the examples before it used up the time for all examples"))
             continue
-        case, stopped = _Runner(place, example).judge()
+        case, ended = _Runner(place, example).judge()
         cases.append(case)
-        timed_out = timed_out or stopped
-    return Judged(tuple(cases), time.monotonic() - started if examples else 0.0, timed_out)
+        timed_out = timed_out or (ended is not None and ended.ending == "time")
+        by_machine = ended.reason if ended is not None and ended.by_machine else ""
+    return Judged(tuple(cases), time.monotonic() - started if examples else 0.0, timed_out, by_machine)
 
 
 @dataclass(frozen=True)
@@ -92,27 +99,28 @@ class _Runner:
     place: Place
     example: Example
 
-    def judge(self) -> tuple[CaseResult, bool]:
-        """The verdict on the example, and whether it ran out of time."""
+    def judge(self) -> tuple[CaseResult, Ended | None]:
+        """The verdict on the example, and the run that kept it from being carried out, if one did."""
         example = self.example
         if not example.steps:
-            return CaseResult(example.id, "error", "the example has no steps, so it proves nothing"), False
+            return CaseResult(example.id, "error", "the example has no steps, so it proves nothing"), None
         ended, results = self._run(merged=False)
         merged: list[Result] | None = None
         for number, step in enumerate(example.steps):
             if number >= len(results):
                 message = f"step {number + 1} ({_quoted(step.run)}) gave no result: {_why_ended(ended)}"
-                return CaseResult(example.id, "error", message), ended.ending == "time"
+                return CaseResult(example.id, "error", message), ended
             problem = _problem(example.kind, step, results[number])
             if problem and example.kind == "shell" and results[number].get("err"):
                 if merged is None:
-                    merged = self._run(merged=True)[1]
+                    again, merged = self._run(merged=True)
+                    ended = again if again.by_machine else ended
                 if number < len(merged) and not _problem("shell", step, merged[number]):
                     problem = ""
             if problem:
                 message = shown(f"step {number + 1} ({_quoted(step.run)}) {problem}")
-                return CaseResult(example.id, "failed", message), False
-        return CaseResult(example.id, "passed"), False
+                return CaseResult(example.id, "failed", message), ended if ended.by_machine else None
+        return CaseResult(example.id, "passed"), None
 
     def _run(self, merged: bool) -> tuple[Ended, list[Result]]:
         steps = [{"run": step.run, "stdin": step.stdin} for step in self.example.steps]  # never what is expected
@@ -234,7 +242,7 @@ def same_literal(expected: str, actual: str) -> bool:
     if len(expected) > LITERAL_CHARS or len(actual) > LITERAL_CHARS:
         return False
     try:
-        return _canonical(ast.literal_eval(expected.strip())) == _canonical(ast.literal_eval(actual.strip()))
+        return _canonical(syntax.literal(expected.strip())) == _canonical(syntax.literal(actual.strip()))
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return False
 

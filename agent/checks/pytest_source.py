@@ -10,6 +10,8 @@ import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
+from graphs import syntax
+from graphs.errors import AnswerError
 from graphs.values import Component, Files
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -33,7 +35,7 @@ def parsed(source: str) -> ast.Module:
         if encoding not in ("utf-8", "utf-8-sig"):
             raise SyntaxError(f"the file declares the encoding {encoding!r}; only utf-8 is read")
         source.encode("utf-8")
-        return ast.parse(source)
+        return syntax.parse(source)
     except (ValueError, RecursionError, MemoryError) as error:
         raise SyntaxError(str(error) or type(error).__name__) from None
 
@@ -101,7 +103,7 @@ def poisoned(source: str) -> str:
         start = 1 if ast.get_docstring(function, clean=False) is not None else 0
         done = f"done_{secrets.token_hex(4)}"
         frame = f"{done} = True\ntry: ...\nexcept BaseException:\n    {done} = False\n    raise\n"
-        wrapped = ast.parse(f"{frame}finally:\n    if {done}:\n        assert {left} == {right}").body
+        wrapped = syntax.parse(f"{frame}finally:\n    if {done}:\n        assert {left} == {right}").body
         assert isinstance(wrapped[1], ast.Try)
         wrapped[1].body = function.body[start:] or [ast.Pass()]
         function.body[start:] = wrapped
@@ -133,16 +135,128 @@ def _without(source: str, names: set[str]) -> str:
         tree = parsed(source)
     except SyntaxError:
         return source
-    lines = source.splitlines(keepends=True)
+    lines = _lines(source)
     for name, function in _functions(tree):
         if name in names:
-            first = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
-            indent = " " * function.col_offset
+            where = _place(function)
+            indent = _indent(lines, function)
             # A statement stays behind, so that a class may lose all its tests.
-            lines[first - 1 : function.end_lineno] = [f"{indent}...\n"] + [""] * (
-                (function.end_lineno or first) - first
-            )
+            lines[where] = [f"{indent}...\n"] + [""] * (where.stop - where.start - 1)
     return "".join(lines)
+
+
+def source_of(tests: Files, test_id: str) -> str:
+    """The source of a test, decorators included, at the margin even when it stands in a class; empty when there is no
+    such test.
+
+    Where a name is defined twice, it is the last one, which is the one that runs.
+    """
+    path, _, name = test_id.partition("::")
+    found = _function(tests.get(path, ""), name)
+    if found is None:
+        return ""
+    _, function = found
+    lines = _lines(tests[path])
+    indent, inside = _indent(lines, function), _inside_text(function)
+    taken = list(enumerate(lines))[_place(function)]
+    return "".join(
+        line if number in inside or not line.strip() else line.removeprefix(indent) for number, line in taken
+    )
+
+
+def with_replaced(tests: Files, replaced: Files) -> dict[str, str]:
+    """The files with each test (by id) replaced by the given source; everything else stays byte for byte.
+
+    ``AnswerError`` names each id that is not there, and each source that is not exactly one function of the same name.
+    """
+    changed = dict(tests)
+    problems: list[str] = []
+    for test_id, source in replaced.items():
+        path, _, name = test_id.partition("::")
+        try:
+            changed[path] = _with_function(changed.get(path, ""), name, source)
+        except SyntaxError as error:
+            problems.append(f"{test_id}: {error.msg}")
+    if problems:
+        raise AnswerError(problems)
+    return changed
+
+
+def _with_function(text: str, name: str, source: str) -> str:
+    """``SyntaxError`` says in words why ``source`` cannot stand for the test ``name`` of ``text``."""
+    found = _function(text, name)
+    if found is None:
+        raise SyntaxError("there is no such test")
+    tree, old = found
+    new = _only_function(source, name.rpartition("::")[2])
+    lines = _lines(text)
+    indent, inside = _indent(lines, old), _inside_text(new)
+    taken = list(enumerate(_lines(source)))[_place(new)]
+    given = [line if number in inside or not line.strip() else indent + line for number, line in taken]
+    if not given[-1].endswith(("\n", "\r")) and lines[_place(old)][-1].endswith(("\n", "\r")):
+        given[-1] += "\n"
+    lines[_place(old)] = given
+    result = "".join(lines)
+    _swap(tree, old, new)
+    try:
+        if ast.dump(parsed(result)) == ast.dump(tree):
+            return result
+    except (SyntaxError, RecursionError):
+        pass
+    raise SyntaxError("the new source cannot be put in the place of the old one; write it more plainly")
+
+
+def _only_function(source: str, name: str) -> Function:
+    try:
+        tree = parsed(source)
+    except SyntaxError as error:
+        raise SyntaxError(f"line {error.lineno or 1} of the new source is not valid Python: {error.msg}") from None
+    if len(tree.body) != 1 or not isinstance(tree.body[0], Function) or tree.body[0].name != name:
+        there = ", ".join(_said(node) for node in tree.body) or "nothing"
+        raise SyntaxError(
+            f"the new source must be one function {name!r} and nothing else, with its imports inside; it holds {there}"
+        )
+    return tree.body[0]
+
+
+def _said(node: ast.stmt) -> str:
+    return f"{type(node).__name__} {getattr(node, 'name', '')}".rstrip()
+
+
+def _swap(tree: ast.Module, old: Function, new: Function) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef) and old in node.body:
+            node.body[node.body.index(old)] = new
+
+
+def _function(source: str, name: str) -> tuple[ast.Module, Function] | None:
+    try:
+        tree = parsed(source)
+    except SyntaxError:
+        return None
+    function = dict(_functions(tree)).get(name)
+    return None if function is None else (tree, function)
+
+
+def _lines(source: str) -> list[str]:
+    """The lines as Python counts them, ends included; ``str.splitlines`` knows more line ends than Python does."""
+    return io.StringIO(source, newline="").readlines()
+
+
+def _indent(lines: Sequence[str], function: Function) -> str:
+    return lines[function.lineno - 1][: function.col_offset]
+
+
+def _place(function: Function) -> slice:
+    """Which lines (from 0) a function takes, decorators included."""
+    first = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
+    return slice(first - 1, function.end_lineno)
+
+
+def _inside_text(function: Function) -> set[int]:
+    """Lines (from 0) that begin inside a text literal, where white space counts."""
+    texts = [node for node in ast.walk(function) if isinstance(node, ast.JoinedStr | ast.Constant)]
+    return {number for node in texts for number in range(node.lineno, node.end_lineno or node.lineno)}
 
 
 def problems_of_tests(tests: Files, component: Component | None = None) -> list[tuple[str, str]]:

@@ -23,18 +23,29 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from agent.checks import oracle
-from agent.checks.pytest_source import declared_ids, poisoned, problems_of_tests, with_tripwire, without_tests
+from agent.checks.pytest_source import (
+    declared_ids,
+    poisoned,
+    problems_of_tests,
+    source_of,
+    with_replaced,
+    with_tripwire,
+    without_tests,
+)
 from agent.checks.report import MESSAGE_BYTES, Phase, Report, read_report, shown
+from agent.checks.scratch import Scratch, sweep
 from agent.checks.stub import stub_files
 from agent.printable import printable_bytes
 from agent.sandbox.base import WORK, Ended, Job, Sandbox, SandboxLimits
+from agent.sandbox.patient import SCARCE, Patient
 from agent.threads import in_daemon_thread
-from graphs.errors import PathRefused
+from graphs.errors import PathRefused, PrerequisiteError
 from graphs.ports import Brief, RedReport
 from graphs.values import CaseResult, Component, Example, Files, Outcome, Plan, Spec, Verdict, VerdictStatus
 
@@ -91,10 +102,12 @@ class PytestToolchain:
             limits: of one job.
             packages: a directory of third-party packages that code, tests and their children may import.
         """
-        self.sandbox = sandbox
+        self.sandbox = Patient(sandbox)
         self.limits = limits or SandboxLimits()
-        self._tools = tempfile.TemporaryDirectory(prefix="stepgraph-python-")
-        tools = Path(self._tools.name)
+        sweep()
+        self._scratch = Scratch()
+        tools = self._scratch.path / "tools"
+        tools.mkdir()
         runner = _runner_packages()
         _lay_out_tools(tools, runner, packages)
         # Every sandbox shows the running interpreter and its environment; what lies elsewhere is shown where it lies.
@@ -124,6 +137,14 @@ class PytestToolchain:
         """The same test files with these tests (or whole files) taken out."""
         return without_tests(tests, ids)
 
+    def source(self, tests: Files, test_id: str) -> str:
+        """The source of one test; empty when it is not there."""
+        return source_of(tests, test_id)
+
+    def amended(self, tests: Files, replaced: Files) -> Files:
+        """The same test files with these tests (by id) written anew."""
+        return with_replaced(tests, replaced)
+
     async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
         """All tests and the spec's examples on the assembled repository, and its entry command."""
         return await in_daemon_thread(self.integrate_tree, tree, tests, ids, spec.examples, plan.entry)
@@ -133,10 +154,8 @@ class PytestToolchain:
     def prove_tree(self, tree: Files, tests: Files, ids: Sequence[str], examples: Sequence[Example] = ()) -> Verdict:
         """Whether ``tree`` passes the declared tests and the examples. ``PathRefused`` for names that leave the
         tree."""
-        with tempfile.TemporaryDirectory(prefix="stepgraph-tree-") as directory:
-            Path(directory).chmod(0o755)
-            _lay_out(Path(directory), tree)
-            return self.prove_directory(Path(directory), tests, ids, examples)
+        with self._laid_out("tree", tree) as source:
+            return self.prove_directory(source, tests, ids, examples)
 
     def prove_directory(
         self,
@@ -161,6 +180,9 @@ class PytestToolchain:
             cases = [_case(name, declared, runs[0]) for name in ids]
         else:
             cases = [_case(name, declared, None) for name in ids]
+        if any(run.ended.by_machine for run in runs):
+            cases += [CaseResult(example.id, "missing", runs[0].distrust) for example in examples]
+            return self._verdict(runs, tuple(cases), oracle.Judged())
         place = oracle.Place(self.sandbox, self.limits, self.readonly, self.environment(source), source, self.packages)
         judged = oracle.judge(place, examples)
         cases += judged.cases
@@ -176,24 +198,21 @@ class PytestToolchain:
         command."""
         files = len({name.partition("::")[0] for name in ids})
         limits = replace(self.limits, seconds=self.limits.seconds * min(10, max(1, files)))
-        with tempfile.TemporaryDirectory(prefix="stepgraph-tree-") as directory:
-            source = Path(directory)
-            source.chmod(0o755)
-            _lay_out(source, tree)
+        with self._laid_out("tree", tree) as source:
             verdict = self.prove_directory(source, tests, ids, examples, limits) if ids or examples else None
             if not entry:
                 return verdict or self._verdict([], (), oracle.Judged())
-            case, seconds = self._started(source, entry)
+            case, ended = self._started(source, entry)
         if verdict is None:
             verdict = Verdict("passed", sandbox=self.sandbox.label)
-        status, reason = verdict.status, verdict.reason
-        if case.outcome != "passed" and status == "passed":
-            status, reason = "failed", f"the entry command {shown(entry, 200)!r} does not start"
-        return replace(
-            verdict, status=status, reason=reason, cases=(*verdict.cases, case), seconds=verdict.seconds + seconds
-        )
+        verdict = replace(verdict, cases=(*verdict.cases, case), seconds=verdict.seconds + ended.seconds)
+        if ended.by_machine and not verdict.infrastructure:
+            return replace(verdict, status="error", reason=ended.reason, infrastructure=True)
+        if case.outcome != "passed" and verdict.status == "passed":
+            return replace(verdict, status="failed", reason=f"the entry command {shown(entry, 200)!r} does not start")
+        return verdict
 
-    def _started(self, source: Path, entry: str) -> tuple[CaseResult, float]:
+    def _started(self, source: Path, entry: str) -> tuple[CaseResult, Ended]:
         """Whether the entry command ends well, asks for arguments, or is still running after a while, as a service
         is."""
         job = Job(
@@ -206,10 +225,10 @@ class PytestToolchain:
         ended = self.sandbox.run(job)
         asks = ended.exit == 2 and b"usage" in (ended.stdout + ended.stderr).lower()
         if ended.ending == "time" or ended.exit == 0 or asks:
-            return CaseResult(ENTRY, "passed"), ended.seconds
+            return CaseResult(ENTRY, "passed"), ended
         said = printable_bytes(ended.stdout + ended.stderr, MESSAGE_BYTES).strip()
         how = f"ended with exit status {ended.exit}" if ended.ending == "exit" else f"was stopped: {ended.reason}"
-        return CaseResult(ENTRY, "failed", f"{shown(entry, 200)!r} {how}\n{said}"), ended.seconds
+        return CaseResult(ENTRY, "failed", f"{shown(entry, 200)!r} {how}\n{said}"), ended
 
     def red_tree(self, tree: Files, tests: Files, component: Component | None = None) -> RedReport:
         """Static problems of the tests, and what each does on a tree that holds the stub."""
@@ -218,10 +237,7 @@ class PytestToolchain:
         ids = declared_ids(tests)
         if not ids:
             return RedReport((), tuple(problems), self._verdict([], (), oracle.Judged()))
-        with tempfile.TemporaryDirectory(prefix="stepgraph-tree-") as directory:
-            source = Path(directory)
-            source.chmod(0o755)
-            _lay_out(source, tree)
+        with self._laid_out("tree", tree) as source:
             run = self._run(source, tests, _files_of(ids, frozenset(ids)), self.limits)
         cases = tuple(_case(name, frozenset(ids), run) for name in ids)
         verdict = self._verdict([run], cases, oracle.Judged())
@@ -252,16 +268,13 @@ class PytestToolchain:
         self, source: Path, tests: Files, files: Sequence[str], limits: SandboxLimits, poison: bool = False
     ) -> _Run:
         key = secrets.token_bytes(32)
-        with tempfile.TemporaryDirectory(prefix="stepgraph-tests-") as directory:
-            frozen = Path(directory)
-            frozen.chmod(0o755)  # readable for whatever user the sandbox runs as
-            frozen_tests = dict(tests)
-            tripwires: dict[str, str] = {}
-            for name in files:
-                text, test = with_tripwire(poisoned(tests[name]) if poison else tests[name])
-                frozen_tests[name] = text
-                tripwires[name] = f"{name}::{test}"
-            _lay_out(frozen, frozen_tests)
+        frozen_tests = dict(tests)
+        tripwires: dict[str, str] = {}
+        for name in files:
+            text, test = with_tripwire(poisoned(tests[name]) if poison else tests[name])
+            frozen_tests[name] = text
+            tripwires[name] = f"{name}::{test}"
+        with self._laid_out("tests", frozen_tests) as frozen:
             _link_workspace(frozen, source)
             python = f"{TOOLS}/bin/python"
             runner = f"{TOOLS}/runner_plugin.py"
@@ -294,19 +307,40 @@ class PytestToolchain:
         kept = {name: phases for name, phases in report.phases.items() if name not in tripwires.values()}
         return _Run(ended, Report(kept, report.collect, report.running, report.ended, report.forged), distrust)
 
+    @contextmanager
+    def _laid_out(self, kind: str, files: Files) -> Iterator[Path]:
+        """A directory that holds ``files`` for the block, readable for whatever user the sandbox runs as.
+
+        ``PathRefused`` for a name that would leave it, ``PrerequisiteError`` when there is no room.
+        """
+        try:
+            fresh = tempfile.TemporaryDirectory(prefix=f"{kind}-", dir=self._scratch.path, ignore_cleanup_errors=True)
+        except OSError as error:
+            raise _no_room(self._scratch.path, error) from error
+        with fresh as directory:
+            root = Path(directory)
+            root.chmod(0o755)
+            _lay_out(root, files)
+            yield root
+
     def _verdict(self, runs: Sequence[_Run], cases: tuple[CaseResult, ...], judged: oracle.Judged) -> Verdict:
         seconds = sum(run.ended.seconds for run in runs) + judged.seconds
         distrusted = next((run for run in runs if run.distrust), None)
         failing = [case for case in cases if case.outcome != "passed"]
         status: VerdictStatus = "failed"
-        if judged.timed_out or any(run.ended.ending == "time" for run in runs):
+        by_machine = judged.by_machine or next((run.distrust for run in runs if run.ended.by_machine), "")
+        if by_machine:
+            status = "error"
+        elif judged.timed_out or any(run.ended.ending == "time" for run in runs):
             status = "timeout"
         elif not cases or distrusted or all(case.outcome in ("error", "missing") for case in cases):
             status = "error"
         elif not failing:
             status = "passed"
         reason = ""
-        if distrusted:
+        if by_machine:
+            reason = by_machine
+        elif distrusted:
             reason = distrusted.distrust
         elif not cases:
             reason = "no test and no example was declared, so nothing is proven"
@@ -314,7 +348,7 @@ class PytestToolchain:
             first = f"{shown(failing[0].id, 200)} ({failing[0].outcome})"
             reason = f"{len(failing)} of {len(cases)} declared cases did not pass, the first is {first}"
         output = distrusted.output() if distrusted else ""
-        return Verdict(status, cases, reason, output, seconds, self.sandbox.label)
+        return Verdict(status, cases, reason, output, seconds, self.sandbox.label, bool(by_machine))
 
 
 def _distrust(ended: Ended, report: Report, tripwires: Mapping[str, str]) -> str:
@@ -447,7 +481,14 @@ def _lay_out(root: Path, files: Files) -> None:
             with place.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
                 file.write(text)
         except OSError as error:
+            if error.errno in SCARCE:
+                raise _no_room(root, error) from error
             raise PathRefused([f"{name!r} cannot be laid out: {error.strerror}"]) from None
+
+
+def _no_room(place: Path, error: OSError) -> PrerequisiteError:
+    why = f"{error.strerror or error}; make room or set TMPDIR to another place, then resume the run"
+    return PrerequisiteError(f"nothing can be written below {str(place)!r}: {why}")
 
 
 def _link_workspace(frozen: Path, source: Path) -> None:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from graphs import syntax
 from graphs.values import Component
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -124,7 +125,7 @@ def _escaped(path: str) -> str:
 def _stub(path: str, source: str) -> str:
     try:
         compile(source, path, "exec", dont_inherit=True)
-        tree = ast.parse(source)
+        tree = syntax.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return _open_stub(path)
     maker = _Maker(path, _names_used(tree))
@@ -132,7 +133,7 @@ def _stub(path: str, source: str) -> str:
     doc = ast.get_docstring(tree, clean=False)
     head = [ast.Expr(ast.Constant(doc))] if doc is not None else []
     future = ast.ImportFrom("__future__", [ast.alias("annotations")], 0)
-    module = ast.Module([*head, future, *maker.missing_imports(), *ast.parse(_PRELUDE).body, *body], [])
+    module = ast.Module([*head, future, *maker.missing_imports(), *syntax.parse(_PRELUDE).body, *body], [])
     return ast.unparse(ast.fix_missing_locations(module)) + "\n\n\n" + _MAIN % _escaped(path)
 
 
@@ -151,7 +152,7 @@ def _last_name(node: ast.expr) -> str:
 def _literal(node: ast.expr | None) -> bool:
     """Whether it is a value that is there without computing; ``...`` is not one."""
     try:
-        return node is not None and ast.literal_eval(node) is not ...
+        return node is not None and syntax.literal(node) is not ...
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return False
 

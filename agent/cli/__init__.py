@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("agent.cli.run:run", "Build what a specification describes."),
     "plan": ("agent.cli.plan:plan", "Decompose a specification, and stop there."),
-    "resume": ("agent.cli.resume:resume", "Go on with a run that was interrupted."),
+    "resume": ("agent.cli.resume:resume", "Go on with a run that was interrupted or answered."),
+    "answer": ("agent.cli.answer:answer", "Answer a question of a run."),
+    "feedback": ("agent.cli.feedback:feedback", "Say what is wrong with a result, and have it mended."),
     "runs": ("agent.cli.runs:runs", "List the runs."),
     "show": ("agent.cli.show:show", "Show a run, or one component and why it went as it did."),
     "log": ("agent.cli.log:log", "Tell a run's events in order."),

@@ -135,7 +135,7 @@ def _model(settings: Settings) -> Iterator[Check]:
         else:
             yield Check("model", True, f"{found.name}, found because no model is named")
         return
-    nobody = [role for role in ROLES if settings.model is None and role not in settings.models]
+    nobody = [role for role in ROLES if settings.model_for(role) is None]
     if nobody:
         yield Check("model", False, f"none for {', '.join(nobody)}", "name them under [models], or one with --model")
     for name in sorted({settings.model, *settings.models.values()} - {None}, key=str):

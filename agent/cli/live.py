@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
-from agent.cli.story import ENDS, amount, clock, duration, money, spent, tell
+from agent.cli.story import ENDS, amount, change, clock, duration, money, spent, tell
 from graphs import events
 from graphs.draw import SIGNS, Branch, RunState, State, branches, cells, describe, names, plain, shortened
 from graphs.values import Status
@@ -28,6 +28,7 @@ STYLES: dict[Status, str] = {
     "pending": "dim",
     "ready": "",
     "running": "bold cyan",
+    "waiting": "bold magenta",
     "passed": "green",
     "failed": "bold red",
     "blocked": "yellow",
@@ -35,8 +36,8 @@ STYLES: dict[Status, str] = {
 }
 """Status → rich style; the sign says the same without colour."""
 
-_FIRST: tuple[Status, ...] = ("running", "failed", "ready", "blocked", "pending", "passed", "skipped")
-_WORDS: dict[Status, str] = {"pending": "waiting", "ready": "ready"}
+_FIRST: tuple[Status, ...] = ("waiting", "running", "failed", "ready", "blocked", "pending", "passed", "skipped")
+_WORDS: dict[Status, str] = {"pending": "not started", "waiting": "asking you"}
 _UNTOLD = {events.COMPONENT_READY, events.COMMITTED, events.COMPONENT_STARTED}
 _UNTOLD_STEPS = ("red", "check")
 _REFRESHES_PER_SECOND = 4
@@ -142,6 +143,8 @@ class LiveView:
         yield _line(f"{title}" + (f" · {plain(self.run_id, 60)}" if self.run_id else ""), "bold", width)
         counts = state.counts()
         parts = [state.phase or ENDS.get(state.status, plain(state.status, 40))]
+        if counts["waiting"]:
+            parts.append(f"asking you {counts['waiting']}")
         if state.components:
             parts.append(f"{counts['passed']}/{len(state.components)} proven")
         parts.append(clock(state.elapsed(self._now())))
@@ -221,7 +224,9 @@ def _untold(event: Event) -> bool:
     return event.kind in _UNTOLD or (event.kind == events.COMPONENT_STEP and event.body.get("step") in _UNTOLD_STEPS)
 
 
-def summary(state: RunState, *, output: str = "", run_id: str = "", typed: Callable[[str], str] = str) -> str:
+def summary(
+    state: RunState, *, output: str = "", run_id: str = "", late: bool = False, typed: Callable[[str], str] = str
+) -> str:
     """The block printed when a run ends: what is proven, where the code is, how to run and test it, what it cost.
 
     Its last line is :func:`last_line`. Safe to print.
@@ -229,14 +234,47 @@ def summary(state: RunState, *, output: str = "", run_id: str = "", typed: Calla
     Args:
         state: after the last event.
         output: the directory of the repository; empty when nothing was written.
-        run_id: for the resume command; empty leaves it out.
+        run_id: for the commands named; empty leaves them out.
+        late: whether the inbox holds what the run did not take up.
         typed: what to type for ``python`` (one that has pytest) and ``agent``.
     """
+    agent, run = typed("agent"), plain(run_id, 60)
+    rows = [*_result_rows(state), *_question_rows(state, f"{agent} answer {run}".rstrip())]
+    rows += _delivery_rows(state, output, typed)
+    rows.append(("spent", f"{spent(state.usage)} · {duration(state.elapsed(0.0))}"))
+    rows += (("note", plain(note, 300)) for note in state.notes)
+    if run_id and state.status == "passed":
+        rows.append(("look closer", f"{agent} show {run}"))
+    replayed = str(state.settings.get("model") or "").startswith("replay")  # a recording has no answer to that
+    if run_id and state.status in ("passed", "failed") and not replayed:
+        rows.append(("not right?", f'{agent} feedback {run} "what is wrong"'))
+    if run_id and late:
+        rows.append(("too late", f"what came after the last question counts with: {agent} resume {run}"))
+    end = last_line(state, output=output, run_id=run_id, typed=typed)
+    return "\n".join([plain(state.title, 100), *_lines(rows), end]) + "\n"
+
+
+def delivered(state: RunState, *, output: str = "", typed: Callable[[str], str] = str) -> str:
+    """What a person is shown who is to judge the result: what is proven, what is missing and why, and how to try it.
+
+    Safe to print. ``output`` and ``typed`` as in :func:`summary`.
+    """
+    rows = [*_result_rows(state), *_delivery_rows(state, output, typed)]
+    return "\n".join([plain(state.title, 100), *_lines(rows)])
+
+
+def _lines(rows: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"  {name:<11} {words}" for name, words in rows]
+
+
+def _result_rows(state: RunState) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     counts = state.counts()
     told = [f"{counts[s]} {_WORDS.get(s, s)}" for s in SIGNS if counts[s]]
     if state.components:
         rows.append(("components", ", ".join(told)))
+    if len(state.revisions) > 1:
+        rows.append(("plan", f"revision {state.revisions[-1].revision}; last: {_last_change(state)}"))
     if state.integration is not None:
         cases = state.integration.cases
         passed = sum(case.outcome == "passed" for case in cases)
@@ -251,21 +289,34 @@ def summary(state: RunState, *, output: str = "", run_id: str = "", typed: Calla
     if blocked:
         by = dict.fromkeys(state.components[name].blocked_by for name in blocked)
         rows.append(("blocked", f"{names(blocked, 6)} (by {names(list(by), 6)})"))
-    if output and counts["passed"]:
-        place = shlex.quote(plain(output))
-        rows.append(("code", plain(output)))
-        if state.status == "passed" and state.plan and state.plan.entry:
-            first, blank, rest = plain(state.plan.entry, 200).partition(" ")
-            entry = f"{typed(first) if first == 'python' else first}{blank}{rest}"
-            rows.append(("run it", f"cd {place} && {entry}"))
-        rows.append(("test it", f"cd {place} && {typed('python')} -m pytest"))
-    rows.append(("spent", f"{spent(state.usage)} · {duration(state.elapsed(0.0))}"))
-    rows += (("note", plain(note, 300)) for note in state.notes)
-    if run_id and state.status == "passed":
-        rows.append(("look closer", f"{typed('agent')} show {plain(run_id, 60)}"))
-    lines = [f"  {name:<11} {words}" for name, words in rows]
-    end = last_line(state, output=output, run_id=run_id, typed=typed)
-    return "\n".join([plain(state.title, 100), *lines, end]) + "\n"
+    return rows
+
+
+def _last_change(state: RunState) -> str:
+    last = state.revisions[-1]
+    return "; ".join(map(change, last.edits[:2])) or plain(last.why, 200) or "no reason given"
+
+
+def _question_rows(state: RunState, command: str) -> list[tuple[str, str]]:
+    """What only the user can settle, and how."""
+    rows = []
+    for question in state.open_questions():
+        number = plain(question.id, 20)
+        rows += [("question", f"{number}: {plain(question.text, 300)}"), ("answer it", f'{command} {number} "…"')]
+    return rows
+
+
+def _delivery_rows(state: RunState, output: str, typed: Callable[[str], str]) -> list[tuple[str, str]]:
+    if not output or not state.counts()["passed"]:
+        return []
+    place = shlex.quote(plain(output))
+    rows = [("code", plain(output))]
+    whole = state.integration is not None and state.integration.status == "passed"
+    if whole and state.plan and state.plan.entry:
+        first, blank, rest = plain(state.plan.entry, 200).partition(" ")
+        entry = f"{typed(first) if first == 'python' else first}{blank}{rest}"
+        rows.append(("run it", f"cd {place} && {entry}"))
+    return [*rows, ("test it", f"cd {place} && {typed('python')} -m pytest")]
 
 
 def _first_failure(state: RunState) -> str:

@@ -12,17 +12,25 @@ import click
 from agent.cli.running import resolve, settings_options
 
 if TYPE_CHECKING:
-    from graphs.values import Plan
+    from graphs.values import Plan, Spec
+
+PLAN_FILE = Path("plan.yaml")
+"""Where a plan goes, and is looked for, when no file is named."""
 
 
 @click.command()
 @click.argument("spec", required=False)
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("plan.yaml"), help="Where the plan goes.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the plan goes.  [default: plan.yaml]")
 @click.option(
     "--check",
     type=click.Path(path_type=Path),
     metavar="plan.yaml",
     help="Only say what is wrong with this plan (SPEC may be left out).",
+)
+@click.option(
+    "--fewer",
+    is_flag=True,
+    help="Merge components as was offered; without SPEC, those of the plan that --check names (or plan.yaml).",
 )
 @click.option("--schema", is_flag=True, help="Print the JSON schema of plan.yaml.")
 @click.option(
@@ -32,14 +40,19 @@ if TYPE_CHECKING:
 @settings_options
 def plan(
     spec: str | None,
-    output: Path,
+    output: Path | None,
     check: Path | None,
+    fewer: bool,
     schema: bool,
     record: Path | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Split SPEC into components, show them, and write plan.yaml to edit and to give to 'agent run --plan'."""
+    """Split SPEC into components, show them, and write plan.yaml to edit and to give to 'agent run --plan'.
+
+    With --json: {"version": 1, "plan", "figures", "misfits": [what speaks against its size, in sentences], "fewer":
+    null or [[ids of components that are offered as one]]}.
+    """
     import json
 
     from graphs import document
@@ -48,13 +61,16 @@ def plan(
         click.echo(json.dumps(document.schema(), indent=2))
         return
     if spec is None and check is None:
-        raise click.UsageError("name a spec to plan for, or a plan to --check")
+        if not fewer:
+            raise click.UsageError("name a spec to plan for, or a plan to --check")
+        check = PLAN_FILE
     from agent.spec import read_spec
 
     asked = read_spec(spec, sys.stdin.buffer) if spec is not None else None
     if check is not None:
         made = read_plan_file(check)
         _validate(made, asked)
+        written = None
     else:
         from agent.cli.examples import user_directory
         from agent.cli.live import LiveView
@@ -72,13 +88,22 @@ def plan(
             record=Path.cwd() / record if record else None,
             exemplar_directory=user_directory(),
         )
-        check_place(output)
+        written = output or PLAN_FILE
+        check_place(written)
         with LiveView(make_console(stderr=True), quiet=as_json, transient=True) as view:
             made = decompose(config, [view.on_event])
-        write_plan_file(output, made)
+        write_plan_file(written, made)
+    if fewer and (merged := _merged(made, asked)) is not None:
+        written = output or check or PLAN_FILE
+        write_plan_file(written, merged)
+        made = merged
+    elif fewer:
+        click.echo("nothing to merge: it is not cut too finely, or no two parts fit one", err=True)
     _show(made, as_json)
-    if check is None:
-        click.echo(f"written to {str(output)!r}; edit it, then: agent run {spec} --plan {output}", err=as_json)
+    if written is not None:
+        click.echo(
+            f"written to {str(written)!r}; edit it, then: agent run {spec or 'SPEC.md'} --plan {written}", err=as_json
+        )
 
 
 def read_plan_file(path: Path) -> Plan:
@@ -122,7 +147,7 @@ def write_plan_file(path: Path, plan: Plan) -> None:
         ) from error
 
 
-def _validate(plan: Plan, spec: Any) -> None:
+def _validate(plan: Plan, spec: Spec | None) -> None:
     from functools import partial
 
     from agent.run import check_component
@@ -133,6 +158,19 @@ def _validate(plan: Plan, spec: Any) -> None:
         raise PlanError(found)
 
 
+def _merged(plan: Plan, spec: Spec | None) -> Plan | None:
+    """The plan with the merges that are offered for it, if any."""
+    from functools import partial
+
+    from agent.run import check_component
+    from graphs import dag, edits
+
+    merges = dag.fewer(plan)
+    if merges is None:
+        return None
+    return edits.apply(plan, merges, spec=spec, check_component=partial(check_component, spec=spec))
+
+
 def _show(plan: Plan, as_json: bool) -> None:
     from agent.printable import printable
     from graphs import dag, draw, run_graph
@@ -140,15 +178,18 @@ def _show(plan: Plan, as_json: bool) -> None:
     if as_json:
         from agent.cli.output import emit_json
         from graphs import document
+        from graphs.values import to_json
 
-        emit_json({"plan": document.to_data(plan), "figures": _figures(plan)})
+        merges = dag.fewer(plan)
+        emit_json(
+            {
+                "plan": document.to_data(plan),
+                "figures": to_json(dag.figures(plan)),
+                "misfits": dag.misfits(plan),
+                "fewer": merges and [edit.components for edit in merges.edits if edit.kind == "merge"],
+            }
+        )
         return
     click.echo(printable(draw.tree(plan)))
-    click.echo(run_graph.describe(dag.figures(plan)))
-
-
-def _figures(plan: Plan) -> Any:
-    from graphs import dag
-    from graphs.values import to_json
-
-    return to_json(dag.figures(plan))
+    for line in run_graph.describe(plan):
+        click.echo(printable(line))

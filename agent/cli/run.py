@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.running import resolve, see_through, settings_options, view_options
+from agent.cli.running import asked_about_edits, human_options, resolve, see_through, settings_options, view_options
+
+if TYPE_CHECKING:
+    from agent.hand_edits import Policy
 
 
 @click.command()
@@ -24,7 +27,6 @@ from agent.cli.running import resolve, see_through, settings_options, view_optio
     metavar="plan.yaml",
     help="Build this plan instead of asking for one.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask before building.")
 @click.option(
     "--record",
     type=click.Path(path_type=Path),
@@ -32,18 +34,31 @@ from agent.cli.running import resolve, see_through, settings_options, view_optio
     help="Write the model's answers to a recording for replay:FILE.",
 )
 @settings_options
+@human_options
 @view_options
 def run(
     spec: str,
     output: Path | None,
     plan_file: Path | None,
-    yes: bool,
     record: Path | None,
+    yes: bool,
+    no_feedback: bool,
+    edits: Policy | None,
     as_json: bool,
     quiet: bool,
     **flags: Any,
 ) -> None:
-    """Build what SPEC (a Markdown file, a directory with spec.md, or - for standard input) describes."""
+    """Build what SPEC (a Markdown file, a directory with spec.md, or - for standard input) describes.
+
+    At a terminal you are asked to let the plan pass, what components cannot settle without you, and at the end what is
+    wrong with the result. Elsewhere nothing is asked; agent answer and agent feedback say it later.
+
+    With --json: {"version": 1, "run", "status", "output", "reason", "seconds", "usage", "entry", "components",
+    "integration", "missing": [{id, status, reason}], "questions": [{id, component, text, options, asked, answer}],
+    "feedback": [{ran, worked, perfect, text}], "revisions": [{revision, author, why, edits, stale, added, dropped}]}.
+    Questions with asked false are those that would have been asked at a terminal; the one called "end" is for agent
+    feedback, the others for agent answer.
+    """
     from agent.cli.examples import user_directory
     from agent.cli.plan import read_plan_file
     from agent.run import RunConfig, start
@@ -54,20 +69,25 @@ def run(
     settings = resolved.settings
     asked = read_spec(spec, sys.stdin.buffer)
     target = output or settings.output or Path(str(asked.settings.get("output") or slug_of(asked.title)))
+    place = Path(os.path.abspath(target.expanduser()))
+    policy = asked_about_edits(place, edits, ask=not (yes or as_json or spec == "-"))
     config = RunConfig(
         spec=asked,
-        output=Path(os.path.abspath(target.expanduser())),
+        output=place,
         settings=settings,
         home=home(),
         plan=read_plan_file(plan_file) if plan_file else None,
         record=Path.cwd() / record if record else None,
         exemplar_directory=user_directory(),
+        edits=policy or "refuse",
     )
     see_through(
-        lambda human, listeners: start(config, human, listeners),
-        spec=asked,
+        lambda who, listeners: start(config, who, listeners),
+        spec=asked if spec != "-" else None,
+        output=str(config.output),
         slots=(settings.parallel, settings.test_slots),
-        ask=not yes and spec != "-",
+        asks_plan=not yes,
+        asks_end=not no_feedback,
         as_json=as_json,
         quiet=quiet,
     )

@@ -1,4 +1,4 @@
-"""What ``run``, ``resume`` and ``demo`` share: the flags of a run, the view beside it, its end and its exit status."""
+"""What the commands that work on a run share: its flags, the view beside it, its end and its exit status."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ import click
 
 if TYPE_CHECKING:
     from agent.config import Resolved
-    from agent.human import Terminal
-    from agent.run import Listener, RunResult
+    from agent.hand_edits import Policy
+    from agent.run import Listener, RunResult, Who
+    from agent.store.inbox import Inbox
+    from agent.store.runs import RunInfo
     from graphs.draw import RunState
     from graphs.ports import Human
-    from graphs.values import Spec
+    from graphs.values import Component, Spec
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -47,6 +49,31 @@ def settings_options(command: Command) -> Command:
     return command
 
 
+CEILINGS = (
+    click.option("--max-usd", type=float, metavar="X", help="A new ceiling of money for the whole run."),
+    click.option("--max-tokens", type=int, metavar="N", help="A new ceiling of tokens for the whole run."),
+    click.option("--max-seconds", type=float, metavar="S", help="A new ceiling of wall time, from now."),
+    click.option("--max-calls", type=int, metavar="N", help="A new ceiling of model calls for the whole run."),
+    click.option("--parallel", type=int, metavar="N", help="Calls to the model at once."),
+)
+
+
+def ceiling_options(command: Command) -> Command:
+    """Add the settings that may change when a run goes on; they arrive as keyword arguments, ``None`` when not given."""
+    for option in reversed(CEILINGS):
+        command = option(command)
+    return command
+
+
+def human_options(command: Command) -> Command:
+    """Add ``--yes``, ``--no-feedback``, and ``--keep-edits`` or ``--overwrite-edits`` as ``edits``."""
+    keep, overwrite = "Keep what you edited by hand, and test it.", "Replace what you edited by hand; git keeps yours."
+    command = click.option("--overwrite-edits", "edits", flag_value="overwrite", help=overwrite)(command)
+    command = click.option("--keep-edits", "edits", flag_value="keep", help=keep)(command)
+    command = click.option("--no-feedback", is_flag=True, help="Do not ask at the end what is wrong.")(command)
+    return click.option("--yes", is_flag=True, help="Do not ask before building.")(command)
+
+
 def view_options(command: Command) -> Command:
     """Add ``--json`` and ``--quiet``."""
     command = click.option("--quiet", is_flag=True, help="Print only how it ended.")(command)
@@ -60,12 +87,72 @@ def resolve(flags: dict[str, Any]) -> Resolved:
     return load({k: v for k, v in flags.items() if v is not None}, os.environ, Path.cwd())
 
 
+def asked_about_edits(output: Path, edits: Policy | None, ask: bool) -> Policy | None:
+    """What becomes of files edited by hand: what the flag says, else what a person at the terminal says.
+
+    ``ask``: whether somebody may be asked.
+    """
+    if edits is not None or not ask or not sys.stdin.isatty():
+        return edits
+    from agent.hand_edits import hand_edits, told
+
+    found = [edit for edit in hand_edits(output) if edit.component]
+    if not found:
+        return None
+    click.echo(f"You edited files in {str(output)!r} by hand: {told(found)}.")
+    words = "[k]eep them and test them again, [o]verwrite them (git keeps yours), [s]top"
+    choice = click.Choice(("k", "keep", "o", "overwrite", "s", "stop"), case_sensitive=False)
+    answer = click.prompt(words, type=choice, show_choices=False)[0]
+    return "keep" if answer == "k" else "overwrite" if answer == "o" else "refuse"
+
+
+def carry_on(
+    info: RunInfo,
+    flags: dict[str, Any],
+    *,
+    yes: bool,
+    no_feedback: bool,
+    edits: Policy | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Go on with a run, its settings changed by ``flags``, and exit as :func:`see_through` does."""
+    from dataclasses import replace
+
+    from agent.cli.story import load
+    from agent.config import Settings, flag_values
+    from agent.run import config_of, resume
+    from agent.store.runs import home
+
+    changes = flag_values(flags)
+
+    def change(old: Settings) -> Settings:
+        return replace(old, **changes)
+
+    config = config_of(info.path, home(), change)
+    policy = asked_about_edits(config.output, edits, ask=not (yes or as_json or config.edits == "keep"))
+    see_through(
+        lambda who, listeners: resume(home(), info.id, change, who, listeners, policy),
+        spec=config.spec,
+        output=str(config.output),
+        slots=(config.settings.parallel, config.settings.test_slots),
+        asks_plan=not yes,
+        asks_end=not no_feedback,
+        as_json=as_json,
+        quiet=quiet,
+        run_id=info.id,
+        state=load(info.path),
+    )
+
+
 def see_through(
-    go: Callable[[Human | None, Sequence[Listener]], RunResult],
+    go: Callable[[Who, Sequence[Listener]], RunResult],
     *,
     spec: Spec | None,
     slots: tuple[int, int],
-    ask: bool,
+    output: str = "",
+    asks_plan: bool = True,
+    asks_end: bool = True,
     as_json: bool,
     quiet: bool,
     run_id: str = "",
@@ -74,17 +161,21 @@ def see_through(
     """Run ``go`` with a view beside it, print how it ended, and exit with the status that says so.
 
     Args:
-        go: starts or resumes a run, given who approves and who listens.
+        go: starts or resumes a run, given who is asked and who listens.
         spec: for validating an edited plan; ``None`` when nobody can be asked.
         slots: model and test slots shown.
-        ask: whether a person may be asked; only ever done at a terminal.
-        as_json: print one object instead of words.
-        quiet: print only the last line.
+        output: where the repository goes.
+        asks_plan: whether a person at a terminal must let the plan pass.
+        asks_end: whether a person at a terminal is asked what is wrong with the result; never with ``quiet``.
+        as_json: print one object instead of words; nothing is asked.
+        quiet: print only the last line; questions of components stay open.
         run_id: known when resuming.
         state: what the journal of a resumed run knows already.
     """
-    from agent.cli.live import LiveView, last_line, summary
+    from agent.cli.live import LiveView, delivered, last_line, summary
     from agent.cli.output import make_console
+    from agent.human import NoHuman, Terminal
+    from agent.printable import printable
 
     console = make_console(stderr=as_json)
     view = LiveView(
@@ -95,28 +186,47 @@ def see_through(
         model_slots=slots[0],
         test_slots=slots[1],
     )
-    human = _terminal(spec, view) if ask and spec is not None and sys.stdin.isatty() and not as_json else None
+    inbox: Inbox | None = None
+
+    def who(found: Inbox) -> Human:
+        nonlocal inbox
+        inbox = found
+        if spec is None or as_json or not sys.stdin.isatty():
+            return NoHuman(inbox)
+        return Terminal(
+            inbox,
+            spec,
+            _checks(spec),
+            lambda text: click.echo(printable(text)),
+            view.paused,
+            report=lambda: delivered(view.state, output=output, typed=typed),
+            asks_plan=asks_plan,
+            asks_questions=not quiet,
+            asks_end=asks_end and not quiet,
+        )
+
     interrupted = False
     result = None
     with view:
         try:
-            result = go(human, [view.on_event])
+            result = go(who, [view.on_event])
         except (KeyboardInterrupt, asyncio.CancelledError, click.Abort):
             interrupted = True
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end is told whole, however often Ctrl-C is pressed
             view.state.halt("stopped by a signal")
     run = result.run_id if result else view.run_id
-    output = str(result.output) if result else str(view.state.settings.get("output") or "")
+    place = str(result.output) if result else str(view.state.settings.get("output") or "")
     status = "interrupted" if interrupted or result is None else result.status
     if as_json:
         from agent.cli.output import emit_json
 
-        emit_json({"run": run, "status": status, **(_as_json(result) if result else {})})
+        emit_json({"run": run, "status": status, **(_result_data(result) if result else {}), **_story_data(view.state)})
     elif quiet:
-        click.echo(last_line(view.state, output=output, run_id=run, typed=typed))
+        click.echo(last_line(view.state, output=place, run_id=run, typed=typed))
     else:
+        late = not interrupted and inbox is not None and bool(inbox.waiting())
         click.echo()
-        click.echo(summary(view.state, output=output, run_id=run, typed=typed), nl=False)
+        click.echo(summary(view.state, output=place, run_id=run, late=late, typed=typed), nl=False)
     sys.exit(EXIT[status])
 
 
@@ -128,17 +238,15 @@ def typed(program: str) -> str:
     return program if reached or not os.access(ours, os.X_OK) else shlex.quote(ours)
 
 
-def _terminal(spec: Spec, view: Any) -> Terminal:
+def _checks(spec: Spec) -> Callable[[Component], Sequence[str]]:
     from functools import partial
 
-    from agent.human import Terminal
-    from agent.printable import printable
     from agent.run import check_component
 
-    return Terminal(spec, partial(check_component, spec=spec), lambda text: click.echo(printable(text)), view.paused)
+    return partial(check_component, spec=spec)
 
 
-def _as_json(result: RunResult) -> dict[str, Any]:
+def _result_data(result: RunResult) -> dict[str, Any]:
     from graphs.values import to_json
 
     plan = result.plan
@@ -164,6 +272,27 @@ def _as_json(result: RunResult) -> dict[str, Any]:
             for c in (plan.components if plan else ())
         ],
         "integration": result.verdict.status if result.verdict else None,
+    }
+
+
+END_QUESTION = "Did it run? Did it work? Is it perfect? What is wrong?"
+"""Asked at the end of a run, or with ``--json`` listed as what would have been."""
+
+
+def _story_data(state: RunState) -> dict[str, Any]:
+    """What the result does not hold: questions, changes of the plan, what is missing and why."""
+    from graphs.values import to_json
+
+    ended = state.status in ("passed", "failed")
+    end = {"id": "end", "component": "", "text": END_QUESTION, "options": [], "asked": False, "answer": None}
+    return {
+        "missing": [
+            {"id": name, "status": state.components[name].status, "reason": why}
+            for name, why in state.missing().items()
+        ],
+        "questions": [*to_json(list(state.questions.values())), *([end] if ended else [])],
+        "feedback": to_json(state.feedback),
+        "revisions": to_json(state.revisions),
     }
 
 

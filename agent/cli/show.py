@@ -33,8 +33,9 @@ def show(run: str | None, component: str | None, calls: bool, key: str | None, a
     with its reason, and its model calls.
 
     With --json: {"version": 1, "run": …} where run has id, path, live, status, phase, reason, title, seconds, usage,
-    settings, notes, integration (a verdict or null), plan (as `agent graph --json`, or null) and calls; with a
-    component also "component" (as in plan.yaml), "state", "history" (its events) and only its calls; with --call
+    settings, notes, integration (a verdict or null), plan (as `agent graph --json`, or null), revisions, questions,
+    feedback (these three as in `agent run --json`), amended ({component, id, reason} of each test that was replaced)
+    and calls; with a component also "component" (as in plan.yaml), "state", "history" (its events) and only its calls; with --call
     only "call". Prompts and answers are included with --calls and --call.
     """
     from agent.cli.output import emit_json
@@ -111,6 +112,10 @@ def _run_data(reader: JournalReader, state: RunState) -> dict[str, Any]:
         "notes": list(state.notes),
         "integration": to_json(state.integration),
         "plan": as_json(state.plan, state.components) if state.plan else None,
+        "revisions": to_json(state.revisions),
+        "questions": to_json(list(state.questions.values())),
+        "feedback": to_json(state.feedback),
+        "amended": to_json(state.amended),
     }
 
 
@@ -143,13 +148,64 @@ def _run_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
         yield ""
         yield f"The whole: {len(verdict.passed)} of {len(verdict.cases)} passed{_after(verdict.reason)}"
         yield from _failing_lines([{"id": c.id, "outcome": c.outcome, "message": c.message} for c in verdict.failing])
+    yield from _revision_lines(state)
+    yield from _human_lines(reader, state)
+    if state.amended:
+        yield from ("", "Tests that were replaced")
+        for test in state.amended:
+            yield f"  {plain(test.component, 40)}: {plain(test.id, 120)}{_after(test.reason)}"
     yield ""
     run = plain(reader.run_dir.name)
     if state.status in ("interrupted", "limit"):
         yield f"go on with: agent resume {run}"
+    if state.status in ("passed", "failed"):
+        yield f'what is wrong: agent feedback {run} "…"'
     yield f"the story: agent log {run}"
     if state.plan is not None:
         yield f"one component: agent show {run} {plain(state.plan.components[-1].id, 40)}"
+
+
+def _revision_lines(state: RunState) -> Iterator[str]:
+    """How the plan came to be what it is, when it was changed."""
+    from agent.cli.story import AUTHORS, change
+    from graphs.draw import listed
+
+    if len(state.revisions) < 2:
+        return
+    yield from ("", "Revisions of the plan")
+    for revised in state.revisions:
+        told = revised.why not in [edit.reason for edit in revised.edits]
+        yield f"  {revised.revision}  {AUTHORS.get(revised.author, 'changed')}" + (_after(revised.why) if told else "")
+        for edit in revised.edits:
+            yield f"     {change(edit)}"
+            yield from _evidence_lines(edit.evidence, indent=7)
+        if revised.stale:
+            yield f"     built again: {listed(revised.stale)}"
+
+
+def _human_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
+    """What was asked, answered and said, and what was left for the run and not taken up yet."""
+    from agent.cli.story import judgement
+    from agent.store.inbox import Inbox
+    from graphs.draw import plain
+
+    if state.questions:
+        yield from ("", "Questions")
+        for question in state.questions.values():
+            about = f" ({plain(question.component, 40)})" if question.component else ""
+            yield f"  {plain(question.id, 20)}{about}: {plain(question.text, 600)}"
+            yield from (f"      {n}. {plain(option, 300)}" for n, option in enumerate(question.options, 1))
+            if question.answer is not None:
+                yield f"      answered: {plain(question.answer, 600)}"
+            elif state.matters(question):
+                number, run = plain(question.id, 20), plain(reader.run_dir.name)
+                yield f'      open; answer it: agent answer {run} {number} "…"'
+    if state.feedback:
+        yield from ("", "Feedback")
+        yield from (f"  {judgement(said)}{_after(said.text)}" for said in state.feedback)
+    if left := Inbox(reader.run_dir).waiting():
+        yield from ("", "Left for the run, not taken up yet")
+        yield from (f"  {plain(m.question, 20) or m.kind}: {plain(m.text, 300)}" for m in left)
 
 
 def _after(reason: str) -> str:
@@ -183,6 +239,7 @@ def _component_lines(state: RunState, component: Component, history: list[Event]
             yield f"  {plain(requirement.id, 20)}  {plain(requirement.text)}"
     yield from _contract_lines(component)
     yield from _test_lines(history)
+    yield from _amended_lines(history)
     yield from _history_lines(history)
 
 
@@ -222,6 +279,22 @@ def _test_lines(history: list[Event]) -> Iterator[str]:
         yield from (f"  {plain(i, 120)}" for i in ids)
 
 
+def _amended_lines(history: list[Event]) -> Iterator[str]:
+    """Tests that were replaced: why, what pointed to it, and both versions."""
+    from graphs.draw import plain
+
+    for event in history:
+        if event.kind != events.TEST_AMENDED:
+            continue
+        body = event.body
+        yield from ("", f"Replaced test {plain(str(body.get('id')), 120)}{_after(str(body.get('reason') or ''))}")
+        yield from _evidence_lines(body.get("evidence"), indent=2)
+        yield "  --- before"
+        yield _indented(str(body.get("before") or ""))
+        yield "  --- after"
+        yield _indented(str(body.get("after") or ""))
+
+
 def _history_lines(history: list[Event]) -> Iterator[str]:
     from agent.cli.story import clock, tell
 
@@ -233,10 +306,19 @@ def _history_lines(history: list[Event]) -> Iterator[str]:
     for event in told:
         if words := tell(event):
             yield f"  {clock(event.ts - began):>7}  {words}"
+        if event.kind == events.COMPONENT_DECISION:
+            yield from _evidence_lines(event.body.get("evidence"), indent=11)
         if event.kind == events.COMPONENT_ATTEMPT:
             verdict = event.body.get("verdict") or {}
             failing = [c for c in verdict.get("cases") or () if c.get("outcome") != "passed"]
             yield from _failing_lines(failing[1:], indent=11)
+
+
+def _evidence_lines(evidence: Any, indent: int) -> Iterator[str]:
+    from graphs.draw import plain
+
+    for seen in evidence if isinstance(evidence, (list, tuple)) else ():
+        yield f"{' ' * indent}- {plain(str(seen), 300)}"
 
 
 def _failing_lines(cases: list[Any], indent: int = 2) -> Iterator[str]:

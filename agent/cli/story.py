@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,14 @@ from graphs import events
 
 if TYPE_CHECKING:
     from agent.store.journal import JournalReader
-    from graphs.draw import RunState
+    from graphs.draw import Edited, RunState
     from graphs.events import Event
-    from graphs.values import Usage
+    from graphs.values import Feedback, Usage
 
 _WORDS = 300
 """Most terminal cells of a text that a model or a program wrote, in one line of the story."""
+_EDITS = 6
+"""Most changes of a plan told in one line of the story."""
 
 
 def load(run_dir: Path) -> RunState:
@@ -37,6 +40,8 @@ def load_from(reader: JournalReader) -> RunState:
     live = is_live(reader.run_dir)  # asked first: a run that ends in between is then seen as ended
     state = fold(reader.events())
     finished = state.usage if state.status not in ("running", "interrupted") else None
+    for call in () if live else reader.open_calls():
+        state.count_call(call.key, call.component, call.lost, failed=True)
     for call in reader.calls():
         state.count_call(call.key, call.component, call.usage, failed=call.state == "failed")
     if finished is not None and finished.calls:
@@ -54,8 +59,8 @@ def tell(event: Event) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``8 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    whole = round(max(seconds, 0.0))
+    """``8 s``, ``3 min 20 s``, ``2 h 5 min``; ``0 s`` for what is no time."""
+    whole = round(max(seconds, 0.0)) if math.isfinite(seconds) else 0
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -139,11 +144,28 @@ def _exemplars(body: Mapping[str, Any]) -> str:
 
 
 def _plan(body: Mapping[str, Any]) -> str:
+    from graphs.draw import edited, listed
+
     plan = body.get("plan")
     data = plan if isinstance(plan, Mapping) else {}
-    author = {"model": "by the model", "user": "by the user", "kept": "kept"}.get(str(body.get("author")), "")
-    size = _many(len(_list(data, "components")), "component")
-    return f"plan, revision {data.get('revision', 1)} {author}".rstrip() + f": {size}" + _because(body, "why")
+    number = _text(data.get("revision", 1), 20)
+    edits = [edited(e) for e in _list(body, "edits") if isinstance(e, Mapping)]
+    if not edits:
+        author = AUTHORS.get(str(body.get("author")), "")
+        size = _many(len(_list(data, "components")), "component")
+        return f"plan, revision {number} {author}".rstrip() + f": {size}" + _because(body, "why")
+    why = "" if body.get("why") in [e.reason for e in edits] else f", because {_text(body.get('why'))}"
+    stale = [str(i) for i in _list(body, "stale")]
+    again = f"{listed(stale)} {'is' if len(stale) == 1 else 'are'} built again" if stale else "nothing is built again"
+    changes = "; ".join(map(change, edits[:_EDITS]))
+    more = f"; {_many(len(edits) - _EDITS, 'further change')}" if len(edits) > _EDITS else ""
+    return f"the plan was cut anew, revision {number}{why}: {changes}{more}; {again}"
+
+
+def change(edit: Edited) -> str:
+    """A change of the plan and its reason: ``reader was split into lexer and parser, because …``. One line."""
+    reason = _text(edit.reason).rstrip(".")
+    return _text(edit.what) + (f", because {reason}" if reason else "")
 
 
 def _step(body: Mapping[str, Any]) -> str:
@@ -178,6 +200,33 @@ def _attempt(body: Mapping[str, Any]) -> str:
     return words
 
 
+def _amended(body: Mapping[str, Any]) -> str:
+    return f"the test {_text(body.get('id'), 120)} was replaced{_because(body)}"
+
+
+def _asked(body: Mapping[str, Any]) -> str:
+    options = [f"{n}. {_text(o, 80)}" for n, o in enumerate(_list(body, "options"), 1)]
+    choice = f" [{'; '.join(options)}]" if options else ""
+    nobody = "" if body.get("asked") else " (nobody was there to ask)"
+    return f"question {_text(body.get('id'), 20)}{nobody}: {_text(body.get('text'))}{choice}"
+
+
+def _feedback(body: Mapping[str, Any]) -> str:
+    from graphs.values import Feedback
+
+    said = Feedback(bool(body.get("ran")), bool(body.get("worked")), bool(body.get("perfect")), _text(body.get("text")))
+    return f"you said: {judgement(said)}" + (f": {said.text}" if said.text else "")
+
+
+def judgement(said: Feedback) -> str:
+    """How the result was found, in a few words."""
+    if said.perfect:
+        return "it is perfect"
+    if said.worked:
+        return "it works, and is not perfect"
+    return "it does not work as you asked" if said.ran else "it does not run"
+
+
 def _passed(body: Mapping[str, Any]) -> str:
     proof = body.get("proof")
     data = proof if isinstance(proof, Mapping) else {}
@@ -207,6 +256,14 @@ def _call(body: Mapping[str, Any]) -> str:
     return f"the model call for {_text(body.get('step'), 40)} brought no answer: {error}" if error else ""
 
 
+AUTHORS: Mapping[str, str] = {
+    "model": "by the model",
+    "user": "by the user",
+    "kept": "kept",
+    "evidence": "from what was seen",
+}
+"""Who made a revision of a plan, in words."""
+
 ENDS: Mapping[str, str] = {
     "passed": "passed",
     "failed": "not passed",
@@ -235,6 +292,10 @@ _TALES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     events.TESTS_FROZEN: _frozen,
     events.COMPONENT_ATTEMPT: _attempt,
     events.COMPONENT_DECISION: lambda body: f"decision: {_text(body.get('decision'), 80)}{_because(body)}",
+    events.TEST_AMENDED: _amended,
+    events.QUESTION_ASKED: _asked,
+    events.QUESTION_ANSWERED: lambda body: f"{_text(body.get('id'), 20)} was answered: {_text(body.get('answer'))}",
+    events.FEEDBACK_GIVEN: _feedback,
     events.COMPONENT_PASSED: _passed,
     events.COMPONENT_FAILED: lambda body: f"not built{_because(body)}",
     events.COMPONENT_BLOCKED: lambda body: f"cannot be built, because {_text(body.get('by'), 60)} failed",

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from graphs.values import Usage, digest
 
 Role = Literal["system", "user", "assistant"]
+
+ANSWER_TOKENS = 32_000
+"""Completion tokens wanted for an answer where nothing better is known: enough for code and the reasoning before it."""
+SMALLEST_ANSWER = 256
+"""Completion tokens below which asking is pointless."""
+CHARS_PER_TOKEN = 3.0
+"""Characters per token, low so that an estimate errs on the dear side (English prose has about 4, code about 3)."""
+
+_MESSAGE_TOKENS = 32
+"""Tokens that a model's template may put around each message."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +34,50 @@ class Message:
     """What is said."""
 
 
+@dataclass
+class Lease:
+    """What one try has set aside, and what it turned out to cost. Whoever sends the try fills it in before it ends."""
+
+    max_tokens: int | None = None
+    """To be sent with the try: most completion tokens; ``None`` leaves it to the endpoint."""
+    reserved: Usage = field(default_factory=Usage)
+    """Set aside: the most it may cost; ``usd`` is ``None`` when the price is unknown."""
+    spent: Usage | None = None
+    """As the endpoint reported it; ``None`` when nobody knows, as after a cancelled try: then all of ``reserved`` counts."""
+    unreported: int | None = None
+    """Characters that came of an answer whose tokens the endpoint did not report, to estimate them by; 0 when even that
+    says nothing, so that all of ``reserved`` counts. ``None``: ``spent`` is the whole truth."""
+    fault: str = ""
+    """What was wrong with what came back; empty for an answer."""
+
+
+class Gate(Protocol):
+    """Lets the tries of a question pass, one by one, and learns what each cost."""
+
+    def lease(
+        self, ask: Ask, wanted: int = ANSWER_TOKENS, least: int = SMALLEST_ANSWER
+    ) -> AbstractAsyncContextManager[Lease]:
+        """Held while one try is under way; waits while only other tries stand in its way.
+
+        Args:
+            ask: the question.
+            wanted: completion tokens it may take; less may be granted.
+            least: completion tokens it needs.
+
+        Raises:
+            LimitReached: it does not fit under a ceiling.
+        """
+        ...
+
+
+class _Open:
+    """The gate of a question that nobody counts."""
+
+    @asynccontextmanager
+    async def lease(self, ask: Ask, wanted: int = ANSWER_TOKENS, least: int = SMALLEST_ANSWER) -> AsyncIterator[Lease]:
+        yield Lease(None if ask.max_tokens is None else min(ask.max_tokens, wanted))
+
+
 @dataclass(frozen=True)
 class Ask:
     """One question to the model, with what is needed to find its answer again."""
@@ -27,7 +85,8 @@ class Ask:
     messages: tuple[Message, ...]
     """The conversation; the last one is the user's."""
     step: str
-    """``requirements``, ``plan``, ``tests``, ``code``, ``repair``; also the name of the prompt file."""
+    """``requirements``, ``plan``, ``tests``, ``code``, ``repair``, ``amend``, ``respecify``, ``split``, ``revise``; also
+    the name of the prompt file."""
     component: str = ""
     """The component it is for; empty for the run as a whole."""
     component_key: str = ""
@@ -42,6 +101,21 @@ class Ask:
     """Who goes first when slots are scarce: larger first."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further parameters, such as ``response_format`` or a grammar; part of the key."""
+    gate: Gate = field(default=_Open(), compare=False, repr=False)
+    """What each try of it must pass; no part of the key."""
+
+    @property
+    def likely_tokens(self) -> int:
+        """Prompt tokens, estimated."""
+        return tokens_of(sum(len(message.content) for message in self.messages))
+
+    @property
+    def most_tokens(self) -> int:
+        """Prompt tokens that can never be exceeded: no tokenizer makes more than one of a byte."""
+        sent = [message.content for message in self.messages]
+        if self.extra:
+            sent.append(json.dumps(self.extra, default=str))
+        return sum(len(text.encode("utf-8", "surrogatepass")) + _MESSAGE_TOKENS for text in sent)
 
     def key(self, model: str) -> str:
         """The content key of this call: never depends on order or time."""
@@ -75,14 +149,23 @@ class Answer:
     """HTTP requests made."""
 
 
+def tokens_of(characters: int) -> int:
+    """About how many tokens that many characters are, rounded up."""
+    return math.ceil(characters / CHARS_PER_TOKEN)
+
+
 class Model(Protocol):
-    """Answers questions."""
+    """Answers questions. Each try it makes, be it the only one, passes the gate of the question before it is sent."""
 
     name: str
     """What ``--model`` said; part of every call key."""
 
     async def ask(self, ask: Ask) -> Answer:
-        """The answer; ``ModelError`` when there was none within the retry budget, ``ModelRefused`` when asking again is useless."""
+        """The answer.
+
+        ``ModelError`` when there was none within the retry budget, ``ModelRefused`` when asking again is useless,
+        ``LimitReached`` when the gate lets no further try pass.
+        """
         ...
 
     def price(self, usage: Usage) -> float | None:

@@ -24,8 +24,9 @@ from importlib import import_module
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from agent.models.base import Answer, Ask
+from agent.models.base import Answer, Ask, Lease
 from agent.models.pricing import Prices
+from agent.models.room import Room, Size, Sizes, room_of
 from graphs.errors import EndpointUnreachable, ModelError, ModelRefused
 from graphs.values import Usage
 
@@ -36,6 +37,8 @@ Weight = Literal["retry", "content", "final"]
 
 CONTENT_TRIES = 4
 """Answers that are empty, refused, filtered or cut at the token limit before asking stops."""
+ROOM_TRIES = 8
+"""How often one question is asked again because the endpoint wants fewer completion tokens to be asked for."""
 UNREACHABLE_SECONDS = 10.0
 """How long an endpoint that nothing answers at is tried; a server that is just starting gets this long."""
 SHORTEST_TRY = 1.0
@@ -43,6 +46,7 @@ SHORTEST_TRY = 1.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0
 """Seconds between tries: doubled from the first to the longest, each time shortened at random by up to a half."""
 
+_NOT_SENT = {"unreachable", "bad certificate"}
 _UNFINISHED = {"error", "tool_calls", "tool_use", "function_call", "abort", "cancelled", "load", "pause_turn", "other"}
 _CUT_AT_LIMIT = {"length", "max_tokens", "model_length", "max_output_tokens", "finish_reason_max_tokens"}
 _FILTERED = {
@@ -111,6 +115,8 @@ class Fault:
     """Whether an answer had begun, so that tokens may have been paid for."""
     change: str = ""
     """A request parameter the endpoint does not take: asked again without it."""
+    room: Room | None = None
+    """What the endpoint has room for, when more completion tokens were asked for: asked again for that many."""
     late: bool = False
     """The budget ended while this try was still under way."""
 
@@ -131,6 +137,21 @@ class _Seen:
     usage: Usage | None = None
     sent: set[str] = field(default_factory=set)
     """Those of the parameters an endpoint may not know that went with the request, ``stream`` among them."""
+    asked: int | None = None
+    """Completion tokens that were asked for at most."""
+    prompt: int = 0
+    """Prompt tokens, estimated."""
+
+    @property
+    def came(self) -> int:
+        """Characters of the answer, reasoning included."""
+        return sum(map(len, self.text)) + self.reasoning
+
+    @property
+    def used_up(self) -> bool:
+        """Whether the answer is as long as was asked for at most, as far as can be seen."""
+        tokens = self.came if self.usage is None else self.usage.completion_tokens
+        return self.asked is not None and tokens >= 0.9 * self.asked
 
 
 class _Budget:
@@ -143,6 +164,11 @@ class _Budget:
         self.content = 0
         self.usage = Usage()
         self._lost: float | None = None
+
+    def waited(self, seconds: float) -> None:
+        """Time that passed before a try was let go is nobody's fault: it does not count."""
+        self.started += seconds
+        self.deadline += seconds
 
     def count(self, fault: Fault | None, cost: Usage) -> None:
         """Add a try."""
@@ -234,20 +260,27 @@ class Endpoint:
         self._streams = True
         self._limit = "max_completion_tokens" if address.host.endswith("openai.com") else "max_tokens"
         self._not_taken: set[str] = set()
+        self._sizes = Sizes()
 
     async def ask(self, ask: Ask) -> Answer:
         """The whole answer, with the usage of all tries.
 
         ``ModelRefused`` when asking again cannot help, ``EndpointUnreachable`` when nothing answers at the address,
         ``ModelError`` when no try within the budget gave a usable answer. Each error carries the usage of its tries.
+        ``LimitReached`` when the gate of the question lets no further try pass.
         """
         chat = await self._chat_of_this_loop()
-        budget = _Budget(self._seconds)
+        budget, size = _Budget(self._seconds), self._sizes.of(ask, getattr(chat, "profile", None))
         previous: Fault | None = None
         while True:
-            seen = _Seen()
-            fault = await self._try(chat, ask, seen, budget.deadline)
-            budget.count(fault, self._cost(seen, fault))
+            began = time.monotonic()
+            async with ask.gate.lease(ask, size.wanted, size.least) as lease:
+                budget.waited(time.monotonic() - began)
+                seen = _Seen(asked=lease.max_tokens, prompt=ask.likely_tokens)
+                fault = await self._try(chat, ask, seen, budget.deadline)
+                self._settle(lease, seen, fault)
+            fault = _resize(size, fault, seen)
+            budget.count(fault, lease.spent or Usage())
             if fault is None:
                 text, model = "".join(seen.text), seen.model or self._model
                 return Answer(text, budget.usage, model, budget.spent, budget.tries)
@@ -259,6 +292,8 @@ class Endpoint:
             wait = _pause(budget.tries, fault)
             if error := self._end(fault, budget, wait, ask.max_tokens):
                 raise error
+            if fault.room is not None:
+                self._sizes.learn(fault.room)
             if fault.change:
                 self._adapt(fault.change)
             await asyncio.sleep(wait)
@@ -279,6 +314,7 @@ class Endpoint:
         # A try that has hardly any time left would be paid for and thrown away.
         late = time.monotonic() + wait + min(SHORTEST_TRY, self._seconds / 10) >= budget.deadline
         asked = f"{_times(budget.tries)} in {budget.spent:.1f} s"
+        cut = fault.name == "length cut" and fault.weight == "content"
         if fault.weight == "final":
             kind = EndpointUnreachable if fault.name == "bad certificate" else ModelRefused
             text = self._refusal(fault)
@@ -288,12 +324,12 @@ class Endpoint:
                 f"nothing answers at {self._place} ({fault.detail}), tried {asked}: "
                 "check that the server runs and that the base URL (--base-url, OPENAI_BASE_URL) is right"
             )
-        elif late or budget.content >= CONTENT_TRIES or (fault.name == "length cut" and max_tokens is not None):
+        elif late or budget.content >= CONTENT_TRIES or (cut and max_tokens is not None):
             text = f"no usable answer from the model {self._model!r} at {self._place}, asked {asked} "
             text += f"(limit {self._seconds:g} s): {_sentence(fault)}"
             if fault.wait and late:
                 text += f"; the endpoint asks to wait {fault.wait:.0f} s"
-            if fault.name == "length cut":
+            if cut:
                 text += (
                     "; the endpoint's own output limit is too small for this answer: use a model that may write more"
                     if max_tokens is None
@@ -334,16 +370,19 @@ class Endpoint:
             (self._limit,) = _LIMITS - {parameter}
         self._not_taken.add(parameter)
 
-    def _cost(self, seen: _Seen, fault: Fault | None) -> Usage:
-        """What one try cost. Tokens nobody reported are not made up: then the money is unknown, not 0."""
+    def _settle(self, lease: Lease, seen: _Seen, fault: Fault | None) -> None:
+        """Say what a try cost. Tokens nobody reported are not made up: then the money is unknown, not 0."""
+        lease.fault = "" if fault is None else fault.name
         if seen.usage is not None:
             priced = self._prices.usd(seen.model, seen.usage) if seen.model else None
             priced = self.price(seen.usage) if priced is None else priced
+            lease.spent = replace(seen.usage, calls=1, usd=priced)
         elif fault is not None and not fault.billed:
-            return Usage(calls=1, usd=0.0)
+            lease.spent = Usage(calls=0 if fault.name in _NOT_SENT else 1, usd=0.0)
         else:
-            priced = 0.0 if self._bills_nobody() else None
-        return replace(seen.usage or Usage(), calls=1, usd=priced)
+            lease.spent = Usage(calls=1, usd=0.0 if self._bills_nobody() else None)
+            # An endpoint that fell silent may still be writing, and what was cut at its limit may be all reasoning.
+            lease.unreported = 0 if lease.fault in {"hung", "stalled", "length cut"} else seen.came
 
     def _bills_nobody(self) -> bool:
         """A server on this machine bills nobody, unless it stands before a model that the price table knows."""
@@ -403,15 +442,15 @@ class Endpoint:
             options["temperature"] = ask.temperature
             seen.sent.add("temperature")
         if self._open_chat is not None:
-            if ask.max_tokens is not None:
-                options["max_tokens"] = ask.max_tokens
+            if seen.asked is not None:
+                options[_name_of_limit(self._chat)] = seen.asked
             return options | ask.extra
         # In the body as they are: LangChain would send a response_format another way, with other faults, and rename the
         # token limit for servers that only know the old name.
         body = {name: value for name, value in ask.extra.items() if name != "extra_body"}
         body |= ask.extra.get("extra_body", {})
-        if ask.max_tokens is not None:
-            body[self._limit] = ask.max_tokens
+        if seen.asked is not None:
+            body[self._limit] = seen.asked
             seen.sent.add(self._limit)
         if body:
             options["extra_body"] = body
@@ -478,10 +517,14 @@ class Endpoint:
         if names & {"APITimeoutError", "TimeoutException", "ModelTimeoutError"}:
             return Fault("hung", f"no byte for {self._stall:g} s", billed=True)
         if names & {"APIConnectionError", "TransportError", "ModelConnectionError", "ConnectionError"}:
-            return Fault("connection lost", self._clean(_root(chain)), billed=seen.chunks > 0)
+            return Fault("connection lost", self._clean(_root(chain)), billed=seen.status == 200 or seen.chunks > 0)
         if names & {"APIError", "APIResponseValidationError"}:
             # An error in the middle of a stream: no status, the endpoint's own words.
-            return self._words_fault(text) or Fault("error in the stream", text, billed=True)
+            return (
+                _too_many(error, text, seen)
+                or self._words_fault(text)
+                or Fault("error in the stream", text, billed=True)
+            )
         if isinstance(error, ValueError | KeyError | TypeError | AttributeError | LookupError):
             if "unexpected keyword argument" in text:
                 return None
@@ -506,7 +549,12 @@ class Endpoint:
 
     def _status_fault(self, status: int, error: Exception, text: str, seen: _Seen) -> Fault:
         known = self._words_fault(text)
-        if status in (400, 422) and known is None and (change := self._not_wanted(text, seen.sent)):
+        change = self._not_wanted(text, seen.sent) if status in (400, 422) else ""
+        too_many = _too_many(error, text, seen) if status in (400, 402, 413, 416, 422, 429) else None
+        # A limit of tokens per minute is met by waiting, unless this one question is too much for it.
+        if too_many and too_many.room and change not in _LIMITS and (too_many.room.rate or status != 429):
+            return too_many
+        if change and known is None:
             return Fault("rejected", text, wait=0.0, change=change)
         if known is not None and (known.weight == "final" or status < 500):
             return Fault("forbidden", text, "final") if known.name == "unknown model" and status == 403 else known
@@ -525,7 +573,8 @@ class Endpoint:
             case 408 | 409 | 423 | 424 | 425 | 499:
                 return Fault(f"status {status}", text, wait=wait)
         if status >= 500:
-            return Fault(f"status {status}", text, wait=wait)
+            # A gateway that gave up waiting: the model behind it may have answered all the same.
+            return Fault(f"status {status}", text, wait=wait, billed=status in (504, 524))
         return Fault("rejected", f"status {status} {text}".strip(), "final")
 
     def _words_fault(self, text: str) -> Fault | None:
@@ -559,6 +608,26 @@ class Endpoint:
         text = _SECRET.sub("…", text)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= 300 else text[:299] + "…"
+
+
+def _too_many(error: Exception, text: str, seen: _Seen) -> Fault | None:
+    """Whether the endpoint has room, only not for as many completion tokens as were asked for."""
+    room = None if seen.asked is None or seen.chunks else room_of(_words(error), seen.asked, seen.prompt)
+    return None if room is None else Fault("too many tokens asked for", text, wait=0.0, room=room)
+
+
+def _resize(size: Size, fault: Fault | None, seen: _Seen) -> Fault | None:
+    """Ask for less, or for more, when that is what a fault is about; the fault as it then weighs."""
+    if fault is None or seen.asked is None:
+        return fault
+    if fault.room is not None:
+        size.shrink(seen.asked, fault.room)
+        return replace(fault, weight="final") if size.refusals > ROOM_TRIES else fault
+    if fault.name == "length cut" and seen.used_up and seen.asked < size.top:
+        # It is we who cut it. When the budget has no more, the gate says so.
+        size.grow(seen.asked)
+        return replace(fault, detail=f"{fault.detail}, {seen.asked} tokens were allowed", weight="retry", wait=0.0)
+    return fault
 
 
 def _flaw(seen: _Seen) -> Fault | None:
@@ -629,13 +698,26 @@ def _take(seen: _Seen, message: Any, adds_up: bool) -> None:
         inputs = reported.get("input_token_details") or {}
         outputs = reported.get("output_token_details") or {}
         new = Usage(
-            prompt_tokens=reported.get("input_tokens") or 0,
-            cached_tokens=inputs.get("cache_read") or 0,
-            completion_tokens=reported.get("output_tokens") or 0,
-            reasoning_tokens=outputs.get("reasoning") or 0,
+            prompt_tokens=_count(reported.get("input_tokens")),
+            cached_tokens=_count(inputs.get("cache_read")),
+            completion_tokens=_count(reported.get("output_tokens")),
+            reasoning_tokens=_count(outputs.get("reasoning")),
         )
+        if not new.tokens:  # no question is free of tokens: nothing was counted
+            return
         old = seen.usage or Usage()
         seen.usage = old + new if adds_up else _larger(old, new)
+
+
+def _count(tokens: Any) -> int:
+    """A number of tokens as an endpoint reports it; what can be none is 0."""
+    return int(tokens) if isinstance(tokens, int | float) and 0 < tokens < 1e12 else 0
+
+
+def _name_of_limit(chat: Any) -> str:
+    """What a LangChain chat model calls the ceiling of one answer."""
+    fields = getattr(type(chat), "model_fields", {})
+    return "max_output_tokens" if "max_output_tokens" in fields and "max_tokens" not in fields else "max_tokens"
 
 
 def _larger(a: Usage, b: Usage) -> Usage:
@@ -684,6 +766,15 @@ def _message(error: BaseException) -> str:
             return " ".join(words[-1:] + [f"({word})" for word in words[:-1]])
     text = str(error)
     return re.sub(r"(?s)<[^>]*>", " ", text) if "<html" in text.lower() else text
+
+
+def _words(error: BaseException) -> str:
+    """All that the endpoint said, the words of the provider behind a router included."""
+    body = getattr(error, "body", None)
+    inner = body.get("error", body) if isinstance(body, Mapping) else None
+    metadata = inner.get("metadata") if isinstance(inner, Mapping) else None
+    behind = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    return f"{_message(error)} {behind or ''}"
 
 
 def _retry_after(error: Exception) -> float | None:

@@ -46,10 +46,12 @@ class Manual:
     async def ask(self, ask: Ask) -> Answer:
         """Write the prompt file, unless the same ask has one already, and wait for its answer file."""
         started = time.monotonic()
-        prompt = self._prompt_file(ask)
-        answer = prompt.with_name(prompt.name.removesuffix(PROMPT_END) + ANSWER_END)
-        text = await _complete(answer)
-        return Answer(text, Usage(calls=1, usd=0.0), "manual", time.monotonic() - started)
+        async with ask.gate.lease(ask) as lease:
+            prompt = self._prompt_file(ask)
+            answer = prompt.with_name(prompt.name.removesuffix(PROMPT_END) + ANSWER_END)
+            text = await _complete(answer)
+            lease.spent = Usage(calls=1, usd=0.0)
+        return Answer(text, lease.spent, "manual", time.monotonic() - started)
 
     def price(self, usage: Usage) -> float | None:
         """A person at the other end is not billed here."""

@@ -139,11 +139,17 @@ class Replay:
     async def ask(self, ask: Ask) -> Answer:
         """The recorded answer with its recorded usage; ``ModelRefused`` when the recording does not hold one."""
         started = time.monotonic()
-        messages = question(ask)
-        if self._delay:
-            # Between half and one and a half times the delay, the same for the same question on every machine.
-            await asyncio.sleep(self._delay * (0.5 + int(messages[:4], 16) / 0xFFFF))
-        left = self._left.get(messages, []) or self._near(ask)
+        async with ask.gate.lease(ask) as lease:
+            if self._delay:
+                # Between half and one and a half times the delay, the same for the same question on every machine.
+                await asyncio.sleep(self._delay * (0.5 + int(question(ask)[:4], 16) / 0xFFFF))
+            call = self._call(ask)
+            lease.spent = call.usage
+        return Answer(call.text, call.usage, call.model, time.monotonic() - started)
+
+    def _call(self, ask: Ask) -> Call:
+        """Take the recorded call for a question."""
+        left = self._left.get(question(ask), []) or self._near(ask)
         if not left:
             raise ModelRefused(
                 f"the recording {str(self._path)!r} holds no answer for step {ask.step!r} of "
@@ -154,7 +160,7 @@ class Replay:
         same = [call for call in left if (call.component, call.attempt) == (ask.component, ask.attempt)]
         call = (same or left)[0]
         left.remove(call)
-        return Answer(call.text, call.usage, call.model, time.monotonic() - started)
+        return call
 
     def _near(self, ask: Ask) -> list[Call]:
         """What is left under another wording of the same step, component and attempt, when that is allowed."""

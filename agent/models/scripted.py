@@ -43,19 +43,19 @@ class Scripted:
     async def ask(self, ask: Ask) -> Answer:
         """The scripted answer after ``latency`` seconds."""
         started = time.monotonic()
-        self.asks.append(ask)
-        reply = self._reply(ask)
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            await asyncio.sleep(self._latency)
-        finally:
-            self.in_flight -= 1
-        if isinstance(reply, Exception):
-            raise reply
-        return Answer(
-            reply, Usage(calls=1, completion_tokens=len(reply), usd=0.0), self.name, time.monotonic() - started
-        )
+        async with ask.gate.lease(ask) as lease:
+            self.asks.append(ask)
+            reply = self._reply(ask)
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            try:
+                await asyncio.sleep(self._latency)
+            finally:
+                self.in_flight -= 1
+            if isinstance(reply, Exception):
+                raise reply
+            lease.spent = Usage(calls=1, completion_tokens=len(reply), usd=0.0)
+            return Answer(reply, lease.spent, self.name, time.monotonic() - started)
 
     def price(self, usage: Usage) -> float | None:
         """Nothing."""

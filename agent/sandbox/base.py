@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-Ending = Literal["exit", "time", "memory", "processes", "disk", "output", "crash"]
-"""Why a job ended: by itself, at a ceiling, or because the sandbox itself broke (``crash``)."""
+Ending = Literal["exit", "time", "memory", "processes", "disk", "output", "starved", "crash"]
+"""Why a job ended: by itself, at a ceiling of its own, because the machine as a whole ran out of memory (``starved``), or
+because the sandbox itself broke (``crash``)."""
 
 CHANNEL_FD = 3
 """Inside: the write end of the verdict channel, when ``Job.channel`` is set."""
@@ -80,6 +81,11 @@ class Ended:
     """The label of the sandbox that ran it."""
     reason: str = ""
     """One sentence when ``ending`` is not ``exit``."""
+
+    @property
+    def by_machine(self) -> bool:
+        """Whether the machine ended it and not the job itself, so that nothing is said of the code."""
+        return self.ending in ("starved", "crash")
 
 
 class Sandbox(Protocol):

@@ -9,9 +9,11 @@ from __future__ import annotations
 import fcntl
 import math
 import os
+import re
 import resource
 import select
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,13 +27,18 @@ from graphs.errors import PrerequisiteError
 
 CHANNEL_BYTES = 4 << 20
 """Ceiling of the verdict channel."""
+PIPE_BYTES = 1 << 20
+"""The most a pipe can hold: one read takes all that is there."""
 FLOOD = 8
 """A job that prints this many times what is kept is ended."""
 CPU_SHARE = 4
 """CPU seconds per second of wall time."""
 GRACE = 3.0
 """Seconds that killed processes get to vanish and close their descriptors."""
-COPY_FULL = b"No space left on device"
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""Exit codes of what was killed, directly or below a launcher."""
+COPY_FULL = re.compile(rb"^cp: .*No space left on device$", re.MULTILINE)
+"""What ``cp`` says, and not ``bwrap`` where the machine has no room for another namespace."""
 OPEN_FILES = 1024
 LOCKED_KB = 64
 
@@ -139,6 +146,19 @@ def start_script(wires: Wires, job: Job, copy_from: str | None, count_processes:
     return f'{copy}{limit}printf + >&{ready}; exec -- "$@" {redirect}'
 
 
+def kernel_kills() -> int:
+    """How many processes the kernel of this machine has killed so far because memory ran out; 0 when it does not say.
+
+    Where we run in a container with less memory than the machine, nothing else tells.
+    """
+    try:
+        counters = Path("/proc/vmstat").read_bytes()
+    except OSError:
+        return 0
+    found = re.search(rb"^oom_kill (\d+)$", counters, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
 class Kept:
     """The head and the tail of a stream, and how long it was."""
 
@@ -175,6 +195,7 @@ class _Watcher:
         keep = job.limits.output_kb * 1024
         self.stdout, self.stderr = Kept(keep), Kept(keep)
         self.channel = bytearray()
+        self.kernel_kills = kernel_kills()
         self.ready_at: float | None = None
         self.breach: Breach | None = None
         assert process.stdout is not None
@@ -228,33 +249,36 @@ class _Watcher:
             os.close(pidfd)
 
     def _loop(self, poller: select.poll, pidfd: int) -> None:
+        """The clock is read, then all that has happened is taken in, and only then the job is held to what the clock said:
+        on a busy machine we may be kept waiting until long after its deadline, and it may have ended in time."""
         open_fds = set(self.readers)
         next_look = self.began + PERIOD
         running = True
         while open_fds or running:
             now = time.monotonic()
-            wait = self.deadline - now
-            if running and self.breach is None:
-                if wait <= 0:
-                    self._end(Breach("time", f"it ran longer than {self.limits.seconds:g} s"))
-                elif now >= next_look:
-                    found = self.tree.look(None if self.ready_at is None else now - self.ready_at)
-                    if found:
-                        self._end(found)
-                    next_look = time.monotonic() + PERIOD
-                wait = min(self.deadline, next_look) - time.monotonic()
-            elif wait <= 0:
-                break  # a process inside a system call that cannot be interrupted still holds a stream
+            finishing = not running or self.breach is not None
+            wait = (self.deadline if finishing else min(self.deadline, next_look)) - now
             for fd, _ in poller.poll(max(0.0, wait * 1000)):
                 if fd == pidfd:
                     poller.unregister(fd)
                     running = False
                     self._finish()
-                elif data := os.read(fd, 65536):
+                elif data := os.read(fd, PIPE_BYTES):
                     self.readers[fd](data)
                 else:
                     poller.unregister(fd)
                     open_fds.discard(fd)
+            if finishing and wait <= 0:
+                break  # a process inside a system call that cannot be interrupted still holds a stream
+            if not running or self.breach is not None or wait > 0:
+                continue
+            if now >= self.deadline:
+                self._end(Breach("time", f"it ran longer than {self.limits.seconds:g} s"))
+            else:
+                found = self.tree.look(None if self.ready_at is None else now - self.ready_at)
+                if found:
+                    self._end(found)
+                next_look = time.monotonic() + PERIOD
 
     def ended(self, label: str, launcher: bool) -> Ended:
         """What became of it. ``launcher``: the process is not the command itself, so that a signal which ended it says
@@ -264,6 +288,8 @@ class _Watcher:
         breach = self.breach
         if breach is None and self.ready_at is None:
             breach = _unready(stderr)
+        elif breach is None and code in KILLED and kernel_kills() > self.kernel_kills:
+            breach = Breach("starved", "this machine ran out of memory and its kernel killed processes")
         elif breach is None and launcher and code < 0:
             breach = Breach("crash", f"the sandbox itself was killed by signal {-code}")
         return Ended(
@@ -281,7 +307,7 @@ class _Watcher:
 
 def _unready(stderr: bytes) -> Breach:
     said = printable_bytes(stderr[-500:]).strip().replace("\n", "; ")
-    if COPY_FULL in stderr:
+    if COPY_FULL.search(stderr):
         return Breach("disk", "the source did not fit the disk limit")
     return Breach("crash", f"the sandbox could not be set up: {said or 'it said nothing'}")
 

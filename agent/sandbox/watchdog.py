@@ -105,10 +105,19 @@ def measure(proc: int, pids: Iterable[str], limits: SandboxLimits) -> Breach | N
     Memory is what cannot be taken back: anonymous and shared pages, swap, page tables; not the page cache of programs.
     Resident sizes first, because they are cheap; only when those are too large, the proportional sizes, in which a page
     shared by n processes counts 1/n for each. No process is charged for the buffers of sockets, nor for shared pages
-    that it has unmapped: such memory is bounded only by what the machine can spare.
+    that it has unmapped: such memory is bounded only by what the machine can spare, and when that is gone nobody can say
+    whose fault it is.
     """
+    return _measure_job(proc, pids, limits) or _measure_machine(proc)
+
+
+def _measure_machine(proc: int) -> Breach | None:
     if exhausted(_read(proc, "meminfo")):
-        return Breach("memory", "while it ran, this machine had almost no memory left")
+        return Breach("starved", "while it ran, this machine had almost no memory left")
+    return None
+
+
+def _measure_job(proc: int, pids: Iterable[str], limits: SandboxLimits) -> Breach | None:
     threads = 0
     sizes: dict[str, int] = {}
     tables: dict[str, int] = {}
@@ -178,6 +187,8 @@ class NamespaceTree:
         """See :class:`Tree`. A job that cannot be watched is ended, never left alone."""
         if self._proc < 0 and self._init:
             self._attach()
+        if self._proc < 0 and self._init and self.gone(0):
+            return None  # it ran and ended before we came to look
         if self._proc < 0:
             if running_for is None or running_for < BLIND_AFTER:
                 return None

@@ -60,8 +60,8 @@ _SCHEMA = (
 )
 _ADD_EVENT = "INSERT INTO events (ts, kind, component, revision, body) VALUES (?, ?, ?, ?, ?)"
 _START_CALL = (
-    "INSERT INTO calls (key, component, step, attempt, model, state, request, seconds, ts)"
-    " VALUES (?, ?, ?, ?, ?, 'started', ?, 0, ?)"
+    "INSERT INTO calls (key, component, step, attempt, model, state, request, usage, seconds, ts)"
+    " VALUES (?, ?, ?, ?, ?, 'started', ?, ?, 0, ?)"
 )
 # The end of a call repeats what its start said of it; by sub-queries, so that an answer is kept even without a start.
 _END_CALL = """INSERT INTO calls (key, component, step, attempt, model, state, response, usage, seconds, ts) VALUES (
@@ -103,11 +103,16 @@ class StoredCall:
     response: Any
     """What came back (``done``), or ``{"error": sentence}`` (``failed``); ``None`` while started."""
     usage: Mapping[str, Any]
-    """What it cost, in the fields of ``graphs.values.Usage``; empty while started."""
+    """What it cost, in the fields of ``graphs.values.Usage``; while started the most it may cost, as far as it is known."""
     seconds: float
     """Wall time from start to end; 0 while started."""
     ts: float
     """Seconds since the epoch at which this state was written."""
+
+    @property
+    def lost(self) -> dict[str, Any]:
+        """The usage of a call that never ended: one of unknown price, unless the most it may cost is nothing."""
+        return {"calls": 1, "usd": 0.0 if self.usage.get("usd") == 0.0 else None}
 
 
 def is_live(run_dir: Path) -> bool:
@@ -182,10 +187,27 @@ class JournalReader:
             yield from map(self._stored_call, rows)
             after = rows[-1][0]
 
-    def usages(self) -> Iterator[Mapping[str, Any]]:
-        """What each ended call cost, failed ones included, in the fields of ``graphs.values.Usage``."""
-        for (usage,) in self._rows("SELECT usage FROM calls WHERE usage IS NOT NULL ORDER BY id", ()):
-            yield self._json(usage, "a call's usage")
+    def usages(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Component and cost of each ended call, failed ones included, in the fields of ``graphs.values.Usage``."""
+        query = "SELECT component, usage FROM calls WHERE state != 'started' AND usage IS NOT NULL ORDER BY id"
+        for component, usage in self._rows(query, ()):
+            yield component, self._json(usage, "a call's usage")
+
+    def open_calls(self) -> Iterator[StoredCall]:
+        """The calls that were sent and did not end: in flight while a process works on the run, else lost with theirs.
+
+        What of a key was sent last ended first: a call that was lost is asked again under the same key.
+        """
+        query = "SELECT key FROM calls GROUP BY key HAVING sum(state = 'started') > sum(state != 'started') ORDER BY min(id)"
+        for (key,) in self._rows(query, ()):
+            waiting: list[StoredCall] = []
+            for row in self._rows(f"SELECT {_CALL_COLUMNS} FROM calls c WHERE c.key = ? ORDER BY c.id", (key,)):
+                call = self._stored_call(row)
+                if call.state == "started":
+                    waiting.append(call)
+                elif waiting:
+                    waiting.pop()
+            yield from waiting
 
     def starts(self, key: str) -> int:
         """How often the call with that key was sent, as far as the journal knows."""
@@ -335,10 +357,24 @@ class SqliteJournal(JournalReader):
         """
         return await self._write((), events) if events else 0
 
-    async def start_call(self, key: str, *, component: str, step: str, attempt: int, model: str, request: Any) -> None:
-        """Note that a call is about to be sent: after a crash this is how many calls may have been paid and lost."""
-        arguments = (_text(key), _text(component), _text(step), attempt, _text(model), _dump(request), time.time())
-        await self._write([(_START_CALL, arguments)], ())
+    async def start_call(
+        self,
+        key: str,
+        *,
+        component: str,
+        step: str,
+        attempt: int,
+        model: str,
+        request: Any,
+        reserved: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note that a call is about to be sent: after a crash this is what may have been paid and lost.
+
+        ``reserved`` is the most it may cost, in the fields of ``graphs.values.Usage``.
+        """
+        names = (_text(key), _text(component), _text(step), attempt, _text(model))
+        most = None if reserved is None else _dump(reserved)
+        await self._write([(_START_CALL, (*names, _dump(request), most, time.time()))], ())
 
     async def finish_call(
         self, key: str, *, response: Any, usage: Mapping[str, Any], seconds: float, events: Sequence[Event] = ()

@@ -164,7 +164,7 @@ def _fold(path: Path, reader: JournalReader) -> RunInfo:
         seconds=max(seconds, 0.0),
         passed=sum(latest.get(c) in (COMPONENT_PASSED, COMPONENT_KEPT) for c in components),
         total=len(components),
-        usd=_usd(reader),
+        usd=_usd(reader, live),
         output=life.output,
         reason=reason,
     )
@@ -233,9 +233,10 @@ def _time_in_work(reader: JournalReader) -> tuple[float, float | None, float]:
     return seconds, since, last
 
 
-def _usd(reader: JournalReader) -> float | None:
+def _usd(reader: JournalReader, live: bool) -> float | None:
     total = 0.0
-    for usage in reader.usages():
+    lost = () if live else (call.lost for call in reader.open_calls())
+    for usage in (*(usage for _, usage in reader.usages()), *lost):
         usd = usage.get("usd", 0.0)
         if not isinstance(usd, (int, float)):
             return None

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TypeVar
 
+from agent.checks.pytest_source import problems_of_tests, with_replaced
 from agent.models.base import Ask, Message, Model
 from agent.prompts import Prompts
 from agent.spec import locate_quotes
 from agent.strategies import shapes
-from graphs import dag
-from graphs.errors import AnswerError, PathRefused, PlanError
+from graphs import dag, document, edits
+from graphs.edits import Revision, Split
+from graphs.errors import AnswerError, LimitReached, ModelError, PathRefused, PlanError
 from graphs.ports import Brief
-from graphs.values import Component, Files, Plan, Requirement, Spec, Verdict
+from graphs.values import Amendment, Component, Doubt, Files, Plan, Requirement, Spec, Verdict
 
 Answered = TypeVar("Answered")
 
@@ -25,6 +29,14 @@ MESSAGE_CHARS = 2000
 """Of each failing test's message."""
 OUTPUT_CHARS = 3000
 """Of what the run printed."""
+OBSERVED_CHARS = 800
+"""Of what a program did instead of what a test in doubt expects."""
+EVIDENCE_CHARS = 1000
+"""Of each sentence of evidence."""
+FRESH_TEMPERATURE = 1.0
+"""Of code that is written a second time, at least: it is worth something only when it comes out otherwise."""
+MOST_PARTS = 4
+"""Parts one split may make; more would be a new plan and not a smaller cut."""
 
 
 class Plain:
@@ -41,7 +53,7 @@ class Plain:
     ) -> None:
         """
         Args:
-            models: role (``plan``, ``test``, ``code``) → the model that answers it.
+            models: role (one of ``agent.config.ROLES``) → the model that answers it.
             prompts: where the words come from.
             check_component: rules on components beyond those of ``graphs.dag``.
             temperature: given to the model; ``None`` leaves it to the endpoint.
@@ -64,7 +76,8 @@ class Plain:
         return await self._ask("plan", self._planning("requirements", prompt), read)
 
     async def plan(self, spec: Spec, requirements: Sequence[Requirement], exemplars: Sequence[str]) -> Plan:
-        """A valid plan for the spec."""
+        """A valid plan for the spec. What speaks against the size of its components is told once; the next valid plan counts,
+        or the one at hand where there is none."""
 
         def read(answer: str) -> Plan:
             plan = shapes.read_plan(answer, requirements, spec.digest)
@@ -79,7 +92,11 @@ class Plain:
             exemplars=exemplars,
             packages=list(spec.settings.get("packages", ())),
         )
-        return await self._ask("plan", self._planning("plan", prompt), read)
+        plan, said = await self._settled("plan", self._planning("plan", prompt), read)
+        if found := dag.misfits(plan):
+            with suppress(AnswerError, LimitReached, ModelError):  # the plan at hand is sound and paid for
+                plan, _ = await self._settled("plan", self._told(said, "misfit", found), read, tries=1)
+        return plan
 
     async def tests(self, brief: Brief, attempt: int, previous: Files, problems: Sequence[str]) -> Files:
         """The component's test file, written from its contract."""
@@ -98,13 +115,21 @@ class Plain:
         return await self._ask("test", self._building(brief, "tests", attempt, prompt), read)
 
     async def code(self, brief: Brief, attempt: int) -> Files:
-        """All files of the component, written from its contract."""
+        """All files of the component, written from its contract.
+
+        From the second attempt on it is a fresh program, for the model of role ``candidate``: asked for in the same
+        words, since whoever is told of the first one is no independent witness.
+        """
 
         def read(answer: str) -> Files:
             return _parsed(shapes.read_files(answer, brief.component.files, brief.component.files))
 
         prompt = self._prompts.render("code", brief=self._brief(brief), component=brief.component)
-        return await self._ask("code", self._building(brief, "code", attempt, prompt), read)
+        ask = self._building(brief, "code", attempt, prompt)
+        if attempt == 1:
+            return await self._ask("code", ask, read)
+        fresh = replace(ask, temperature=max(self._temperature or 0.0, FRESH_TEMPERATURE))
+        return await self._ask("candidate", fresh, read)
 
     async def repair(
         self, brief: Brief, attempt: int, files: Files, tests: Files, verdict: Verdict, notes: Sequence[str]
@@ -136,22 +161,145 @@ class Plain:
         )
         return await self._ask("code", self._building(brief, "repair", attempt, prompt), read)
 
+    async def amend(self, brief: Brief, attempt: int, tests: Files, doubts: Sequence[Doubt]) -> Amendment:
+        """What the test writer decides on tests in doubt. Tests on which the contract is silent are kept, their reason
+        begins with ``unclear:``."""
+
+        def read(answer: str) -> Amendment:
+            amendment = shapes.read_amendment(answer, [doubt.id for doubt in doubts])
+            changed = with_replaced(tests, amendment.replaced)
+            found = [f"{i}: {why}" for i, why in problems_of_tests(changed, brief.component) if i in amendment.replaced]
+            found += (
+                f"{doubt.id}: the new test is the old one; answer KEEP or UNCLEAR, or write another"
+                for doubt in doubts
+                if amendment.replaced.get(doubt.id, "").strip() == doubt.source.strip()
+            )
+            if found:
+                raise AnswerError(found)
+            return amendment
+
+        prompt = self._prompts.render(
+            "amend",
+            brief=self._brief(brief),
+            component=brief.component,
+            tests=tests,
+            doubts=doubts,
+            observed_chars=OBSERVED_CHARS,
+        )
+        return await self._ask("test", self._building(brief, "amend", attempt, prompt), read)
+
+    async def respecify(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> Component:
+        """The component with a purpose and a contract that settle what the evidence shows."""
+        component = brief.component
+
+        def read(answer: str) -> Component:
+            given = shapes.read_component(answer, component.id)
+            changed = replace(component, purpose=given.purpose, contract=given.contract)
+            if found := dag.problems(_surroundings(brief, changed), None, self._check_component):
+                raise PlanError(found)
+            if changed.contract == component.contract:
+                raise PlanError(
+                    [f"component {component.id!r}: the contract has not changed; settle in it what was seen"]
+                )
+            return changed
+
+        prompt = self._prompts.render(
+            "respecify",
+            brief=self._brief(brief),
+            component=component,
+            files=files,
+            evidence=evidence,
+            evidence_chars=EVIDENCE_CHARS,
+        )
+        return await self._ask("plan", self._cutting(brief, "respecify", attempt, prompt), read)
+
+    async def split(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> tuple[Component, ...]:
+        """The parts that are cut out of the component. Their ids and new files are named after it: what else the plan
+        holds is not known here, and a name that is taken would be found too late."""
+        component = brief.component
+        plan = _surroundings(brief, component)
+        prefix = f"{component.id}_"
+
+        def read(answer: str) -> tuple[Component, ...]:
+            parts = shapes.read_parts(answer)
+            found = [f"part {p.id!r}: its id must begin with {prefix!r}" for p in parts if not p.id.startswith(prefix)]
+            found += (
+                f"part {part.id!r}: {path!r} may belong to another component; name it after the part"
+                for part in parts
+                for path in part.files
+                if path not in component.files and not any(n.startswith(prefix) for n in PurePosixPath(path).parts)
+            )
+            if not 2 <= len(parts) <= MOST_PARTS:
+                found.append(f"{len(parts)} parts are given; give 2 to {MOST_PARTS}")
+            if found:
+                raise PlanError(found)
+            revision = Revision((Split(component.id, parts),))
+            edits.apply(plan, revision, check_component=self._check_component)
+            return parts
+
+        kept = [path for path in component.files if path in component.contract.interface]
+        prompt = self._prompts.render(
+            "split",
+            brief=self._brief(brief),
+            component=component,
+            lines={path: len(text.splitlines()) for path, text in files.items()},
+            kept=kept,
+            free=[path for path in component.files if path not in kept],
+            new_file=str(PurePosixPath(component.files[0]).with_name(f"{prefix}name.py")),
+            most_parts=MOST_PARTS,
+            evidence=evidence,
+            evidence_chars=EVIDENCE_CHARS,
+        )
+        return await self._ask("plan", self._cutting(brief, "split", attempt, prompt), read)
+
+    async def revise(self, plan: Plan, spec: Spec, change: Sequence[str], attempt: int) -> Revision:
+        """The smallest revision that makes ``plan`` one for ``spec``; its requirements know the lines of their quotes."""
+
+        def read(answer: str) -> Revision:
+            revision = shapes.read_revision(answer, plan)
+            requirements = _quoting(spec, plan, revision)
+            revision = replace(revision, requirements=requirements if requirements != plan.requirements else None)
+            edits.apply(plan, revision, spec=spec, check_component=self._check_component)
+            return revision
+
+        numbers = [int(r.id.removeprefix("R")) for r in plan.requirements if r.id.removeprefix("R").isdecimal()]
+        prompt = self._prompts.render(
+            "revise",
+            spec=spec,
+            plan=document.dump(replace(plan, spec_digest="", feedback=())),
+            change=change,
+            next_requirement=max(numbers, default=0) + 1,
+            packages=list(spec.settings.get("packages", ())),
+        )
+        return await self._ask("plan", self._planning("revise", prompt, attempt), read)
+
     async def _ask(self, role: str, ask: Ask, read: Callable[[str], Answered]) -> Answered:
-        """Ask until ``read`` accepts the answer; each refusal goes back by name, in the same conversation."""
+        value, _ = await self._settled(role, ask, read)
+        return value
+
+    async def _settled(
+        self, role: str, ask: Ask, read: Callable[[str], Answered], tries: int = TRIES
+    ) -> tuple[Answered, Ask]:
+        """What ``read`` accepted, and the conversation up to that answer; each refusal goes back by name, in it."""
         model = self._models(role)
-        for tries_left in reversed(range(TRIES)):
+        for tries_left in reversed(range(tries)):
             answer = await model.ask(ask)
+            said = replace(ask, messages=(*ask.messages, Message("assistant", answer.text)))
             try:
-                return read(answer.text)
+                return read(answer.text), said
             except (AnswerError, PlanError, PathRefused) as error:
                 if not tries_left:
                     raise AnswerError(
-                        [f"the model gave no usable answer for step {ask.step!r} in {TRIES} tries: {error}"]
+                        [f"the model gave no usable answer for step {ask.step!r} in {tries} tries: {error}"]
                     ) from error
-                again = self._prompts.render("again", problems=error.problems)
-                messages = (*ask.messages, Message("assistant", answer.text), Message("user", again))
-                ask = replace(ask, messages=messages)
+                ask = self._told(said, "again", error.problems)
         raise AssertionError("unreachable: the last try returns or raises")
+
+    def _told(self, said: Ask, prompt: str, problems: Sequence[str]) -> Ask:
+        """The conversation with what is to be changed as its next message."""
+        return replace(
+            said, messages=(*said.messages, Message("user", self._prompts.render(prompt, problems=problems)))
+        )
 
     def _brief(self, brief: Brief) -> str:
         return self._prompts.render(
@@ -162,12 +310,18 @@ class Plain:
             examples=brief.examples,
         ).rstrip("\n")
 
-    def _planning(self, step: str, prompt: str) -> Ask:
+    def _planning(self, step: str, prompt: str, attempt: int = 1) -> Ask:
         messages = (Message("system", self._prompts.render("planner")), Message("user", prompt))
-        return Ask(messages=messages, step=step, temperature=self._temperature, priority=float("inf"))
+        return Ask(messages, step, attempt=attempt, temperature=self._temperature, priority=float("inf"))
 
     def _building(self, brief: Brief, step: str, attempt: int, prompt: str) -> Ask:
         system = self._prompts.render("builder", packages=brief.component.packages)
+        return self._concerning(brief, step, attempt, system, prompt)
+
+    def _cutting(self, brief: Brief, step: str, attempt: int, prompt: str) -> Ask:
+        return self._concerning(brief, step, attempt, self._prompts.render("planner"), prompt)
+
+    def _concerning(self, brief: Brief, step: str, attempt: int, system: str, prompt: str) -> Ask:
         return Ask(
             messages=(Message("system", system), Message("user", prompt)),
             step=step,
@@ -177,6 +331,33 @@ class Plain:
             temperature=self._temperature,
             priority=brief.priority,
         )
+
+
+def _surroundings(brief: Brief, component: Component) -> Plan:
+    """A plan of ``component`` and what is known of its neighbours: enough to see what a change of it would break."""
+    neighbours = (
+        Component(n.id, n.purpose, tuple(n.contract.interface) or (f"{n.id}.txt",), n.contract, kind="data")
+        for n in brief.neighbours
+    )
+    return Plan(component.id, (*neighbours, component), brief.requirements, language=brief.language)
+
+
+def _quoting(spec: Spec, plan: Plan, revision: Revision) -> tuple[Requirement, ...]:
+    """All requirements from now on, with the lines of their quotes; ``AnswerError`` for each quote that is not in the
+    spec, or no longer. One that had no place in the spec before need have none now."""
+    requirements = plan.requirements if revision.requirements is None else revision.requirements
+    located, _ = locate_quotes(spec, requirements)
+    lost = [before for before, now in zip(requirements, located, strict=True) if not now.line]
+    _, problems = locate_quotes(spec, [r for r in lost if r not in plan.requirements])
+    problems += tuple(
+        f"{r.id} quotes {r.quote!r:.120}, which is no longer in the specification; "
+        "give it again with words that ask for it, or name it under 'drop_requirements'"
+        for r in lost
+        if r in plan.requirements and r.line
+    )
+    if problems:
+        raise AnswerError(problems)
+    return located
 
 
 def _parsed(files: dict[str, str]) -> dict[str, str]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 import warnings
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from agent.paths import check_paths
-from graphs import document
+from graphs import document, syntax
+from graphs.edits import Revision
 from graphs.errors import AnswerError, PlanError
-from graphs.values import Plan, Requirement
+from graphs.values import Amendment, Component, Plan, Requirement
 
 _FENCE = re.compile(r"^(?P<indent> {0,3})(?P<ticks>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
 _REQUIREMENT = re.compile(
@@ -38,7 +40,14 @@ _HEADINGS = tuple(
 )
 _FIRST_LINE = re.compile(rf"^(?:#|//|/\*|<!--|--|;)\s*(?:file(?:name)?:\s*)?{_PATH}\s*(?:\*/|-->)?\s*$", re.IGNORECASE)
 _INFO_PATH = re.compile(rf"(?:^|[\s=:\"'{{]){_PATH}[\"'}}]*\s*$")
-_COMPONENTS = re.compile(r"^\s*-?\s*components:", re.MULTILINE)
+_WORDS = "KEEP|REPLACE|UNCLEAR"
+_DECISION = re.compile(
+    rf"^[\s*_>#-]*+(?:(?:decision|result|verdict|answer)[*_]*\s*[:=][*_]*\s*)?[*_`]*+(?P<word>{_WORDS})[*_`]*+"
+    r"(?:\s*[:.–—-]+[*_`]*(?P<reason>.*)|\s+(?P<quoted>[\"“].*)|\s*)$",
+    re.IGNORECASE,
+)
+_NAME_START = r"^(?:[#*>`\s-]|\d+[.)])*+(?:[Tt]est\s*:?\s+)?[*`\"']*+"
+_OTHER_TEST = re.compile(rf"{_NAME_START}(?:\S+::test\w*|test_\w+)(?:\(\))?[*`\"':]*\s*$")
 _SESSIONS = frozenset({"console", "sh", "bash", "shell", "shell-session", "pycon", "text", "txt", "output", "diff"})
 """Labels of blocks that show how something is used or what it prints, and are no file."""
 
@@ -63,7 +72,11 @@ def blocks(text: str) -> list[Block]:
     A fence of n marks is closed by a line of at least n marks alone. A fence with a label inside a block opens one
     within it, so that an answer wrapped in a fence as a whole, or a file that holds fences, is not cut at the inner.
     """
-    found: list[Block] = []
+    return [part for part in _parts(text) if isinstance(part, Block)]
+
+
+def _parts(text: str) -> Iterator[str | Block]:
+    """The lines outside fences and the fenced blocks, in order."""
     above: list[str] = []
     lines = iter(text.replace("\r\n", "\n").split("\n"))
     for line in lines:
@@ -71,6 +84,7 @@ def blocks(text: str) -> list[Block]:
         if not opening:
             if line.strip():
                 above.insert(0, line.strip())
+            yield line
             continue
         mark, width, indent = opening["ticks"][0], len(opening["ticks"]), len(opening["indent"])
         body: list[str] = []
@@ -84,9 +98,8 @@ def blocks(text: str) -> list[Block]:
             body.append(inner[indent:] if inner[:indent].isspace() else inner)
         if depth and body and not body[-1]:
             body.pop()  # what follows the last newline is no line
-        found.append(Block(opening["info"].strip(), "".join(f"{b}\n" for b in body), tuple(above), not depth))
+        yield Block(opening["info"].strip(), "".join(f"{b}\n" for b in body), tuple(above), not depth)
         above = []
-    return found
 
 
 def read_requirements(answer: str) -> tuple[Requirement, ...]:
@@ -124,19 +137,7 @@ def _unmarked(text: str, head: str) -> str:
 
 def read_plan(answer: str, requirements: Sequence[Requirement], spec_digest: str) -> Plan:
     """The plan in the answer's ``yaml`` block, or in its text from the first top-level ``title:`` or ``components:``."""
-    candidates = _plan_blocks(answer)
-    if candidates:
-        best = max(candidates, key=lambda b: len(b.text))
-        if not best.closed:
-            cut = "the answer ends in the middle of the plan; give it whole, with shorter contracts if need be"
-            raise PlanError([cut])
-        text = best.text
-    else:
-        start = re.search(r"^(title|components):", answer, re.MULTILINE)
-        if not start:
-            raise PlanError(["no plan was found; give one fenced yaml block with 'title' and 'components'"])
-        text = answer[start.start() :]
-    data = document.parse(text)
+    data = document.parse(_yaml(answer, ("title", "components"), "components", "plan"))
     return Plan(
         title=data.title,
         components=data.components,
@@ -148,10 +149,155 @@ def read_plan(answer: str, requirements: Sequence[Requirement], spec_digest: str
     )
 
 
-def _plan_blocks(text: str) -> list[Block]:
-    """Blocks that may be a plan; where a block holds such blocks, those."""
-    found = [b for b in blocks(text) if _COMPONENTS.search(b.text)]
-    return [plan for b in found for plan in (_plan_blocks(b.text) or [b])]
+def read_component(answer: str, component_id: str) -> Component:
+    """The one component in the answer, which must be the one of that id."""
+    component = document.parse_component(_yaml(answer, ("id", "contract"), "contract", "component"))
+    if component.id != component_id:
+        raise PlanError([f"the component's id is {component.id!r}; it must stay {component_id!r}"])
+    return component
+
+
+def read_parts(answer: str) -> tuple[Component, ...]:
+    """The components under ``parts:``."""
+    return document.parse_parts(_yaml(answer, ("parts",), "parts|id", "list of parts"))
+
+
+def read_revision(answer: str, plan: Plan) -> Revision:
+    """The revision of ``plan``, its requirements whole."""
+    return document.parse_revision(
+        _yaml(answer, ("requirements", "edits"), "edits?|requirements|drop_requirements|entry", "revision"), plan
+    )
+
+
+def _yaml(answer: str, keys: Sequence[str], needed: str, noun: str) -> str:
+    """The text of the largest block that has a key ``needed``; without one, the answer from one of ``keys`` on."""
+    candidates = _holding(answer, re.compile(rf"^\s*-?\s*(?:{needed}):", re.MULTILINE))
+    if candidates:
+        best = max(candidates, key=lambda b: len(b.text))
+        if not best.closed:
+            raise PlanError(
+                [f"the answer ends in the middle of the {noun}; give it whole, with shorter contracts if need be"]
+            )
+        return best.text
+    start = re.search(rf"^({'|'.join(keys)}):", answer, re.MULTILINE)
+    if not start:
+        named = " and ".join(repr(key) for key in keys)
+        raise PlanError([f"no {noun} was found; give one fenced yaml block with {named}"])
+    return answer[start.start() :]
+
+
+def _holding(text: str, key: re.Pattern[str]) -> list[Block]:
+    """Blocks with the key; where a block holds such blocks, those."""
+    found = [b for b in blocks(text) if key.search(b.text)]
+    return [inner for b in found for inner in (_holding(b.text, key) or [b])]
+
+
+@dataclass
+class _Section:
+    """What an answer says of one test in doubt."""
+
+    words: list[str] = field(default_factory=list)
+    """KEEP, REPLACE or UNCLEAR, each time it is said."""
+    reason: list[str] = field(default_factory=list)
+    """Lines, up to the first blank one."""
+    sources: list[Block] = field(default_factory=list)
+    """Blocks of code after the word."""
+
+
+def read_amendment(answer: str, ids: Sequence[str]) -> Amendment:
+    """What is said of each test in doubt, under a heading with its id.
+
+    A line ``KEEP: reason`` or ``UNCLEAR: reason`` keeps it (the reason of the latter begins with ``unclear:``); a line
+    ``REPLACE: reason`` and a block of code replace it. What is said of other tests counts for nothing.
+
+    ``AnswerError`` names each test on which the answer gives no reason, no decision or two, and code that is cut.
+    """
+    sections = _sections(answer, ids)
+    all_blocks = blocks(answer)
+    if len(all_blocks) == 1 and not any(section.words for section in sections.values()):
+        sections = _sections(all_blocks[0].text, ids)  # the whole answer was wrapped in a fence
+    problems: list[str] = []
+    replaced: dict[str, str] = {}
+    kept: dict[str, str] = {}
+    reasons: list[str] = []
+    for test_id, section in sections.items():
+        reason = " ".join(section.reason).strip(" *_")
+        if problem := _undecided(section, reason):
+            problems.append(f"{test_id}: {problem}")
+        elif section.words[0] == "REPLACE":
+            replaced[test_id] = textwrap.dedent(section.sources[0].text)
+            reasons.append(f"{test_id.rpartition('::')[2]}: {reason}")
+        else:
+            kept[test_id] = f"unclear: {reason}" if section.words[0] == "UNCLEAR" else reason
+    if problems:
+        raise AnswerError(problems)
+    return Amendment(replaced, kept, "; ".join(reasons))
+
+
+def _undecided(section: _Section, reason: str) -> str:
+    """What is missing in a section; empty when nothing is."""
+    words = list(dict.fromkeys(section.words))
+    if not words:
+        return "nothing is decided; put a line 'KEEP: reason', 'REPLACE: reason' or 'UNCLEAR: reason' under its heading"
+    if len(words) > 1:
+        return f"both {words[0]} and {words[1]} are given; decide on one"
+    if not reason:
+        return f"no reason is given; write {words[0]}, a colon, and the words of the contract that decide it"
+    if words[0] == "REPLACE":
+        if not section.sources:
+            return "REPLACE needs the whole new test function in a fenced block after it"
+        if len({block.text for block in section.sources}) > 1:
+            return "several blocks of code are given; give one, with the whole test function"
+        if not section.sources[0].closed:
+            return "the answer ends in the middle of the new test function; give it whole"
+    return ""
+
+
+def _sections(answer: str, ids: Sequence[str]) -> dict[str, _Section]:
+    """Test id → what stands under its heading; with one id, the whole answer does."""
+    sections = {test_id: _Section() for test_id in ids}
+    heading = _heading_of(ids)
+    section = sections[ids[0]] if len(ids) == 1 else None
+    open_reason = False
+    for part in _parts(answer):
+        if isinstance(part, Block):
+            if section and section.words and _label(part) not in _SESSIONS:
+                section.sources.append(part)
+            open_reason = False
+            continue
+        line = part
+        if match := heading.match(line):
+            found = next(i for i in ids if match["name"] in _short_names(i))
+            section, open_reason, line = sections[found], False, match["rest"]
+        elif _OTHER_TEST.match(line):
+            section = None
+        if section is None:
+            continue
+        if decision := _DECISION.match(line):
+            section.words.append(decision["word"].upper())
+            section.reason = [(decision["reason"] or decision["quoted"] or "").strip()]
+            open_reason = True
+        elif open_reason:
+            if line.strip():
+                section.reason.append(line.strip())
+            open_reason = bool(line.strip()) or not any(section.reason)
+    return sections
+
+
+def _heading_of(ids: Sequence[str]) -> re.Pattern[str]:
+    """A line that names one of the tests, and perhaps what is decided of it."""
+    every = [name for test_id in ids for name in _short_names(test_id)]
+    names = "|".join(re.escape(name) for name in sorted(set(every), key=len, reverse=True) if every.count(name) == 1)
+    return re.compile(
+        rf"{_NAME_START}(?P<name>{names})(?:\(\))?[*`\"']*"
+        rf"(?=[\s:–—-]*(?:\*\*[\s:]*)?(?:$|[*`]*(?i:{_WORDS})\b))[\s:–—-]*(?P<rest>.*)$"
+    )
+
+
+def _short_names(test_id: str) -> tuple[str, ...]:
+    """What a model may call a test: its id, or the end of it from a ``::`` on."""
+    parts = test_id.split("::")
+    return tuple("::".join(parts[i:]) for i in range(len(parts)))
 
 
 def read_files(answer: str, owned: Collection[str], required: Collection[str]) -> dict[str, str]:
@@ -266,7 +412,7 @@ def _tree(source: str) -> ast.Module | str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd escapes are the model's affair
-            return ast.parse(source)
+            return syntax.parse(source)
     except SyntaxError as error:
         return f", line {error.lineno} is not valid Python: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:

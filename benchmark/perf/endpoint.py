@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ class Served:
     """One request."""
 
     question: str
-    """SHA-256 (hex) of its messages."""
+    """SHA-256 (hex) of its messages and temperature: what is asked twice in the same words may be two questions."""
+    task: str
+    """What is asked for: the last heading ``Your task now``."""
     arrived: float
     """``time.monotonic()`` when it had been read."""
     answered: float | None = None
@@ -37,6 +40,14 @@ class Log:
         with self.lock:
             return len(self.served)
 
+    def tasks(self, since: int) -> list[str]:
+        """What was asked for from that request on."""
+        with self.lock:
+            return [served.task for served in self.served[since:]]
+
+
+_TASK = re.compile(r"^# Your task now: (.+)$", re.MULTILINE)
+
 
 class _QuietServer(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -44,11 +55,11 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve(answer: Callable[[str], str], seconds: Callable[[], float]) -> Iterator[tuple[str, Log]]:
+def serve(answer: Callable[[str, float | None], str], seconds: Callable[[], float]) -> Iterator[tuple[str, Log]]:
     """Serve until the block ends; gives the base URL and the log.
 
     Args:
-        answer: the whole text of a prompt → the text of the answer.
+        answer: the whole text of a prompt, and the temperature asked for → the text of the answer.
         seconds: latency of the next answer.
     """
     log = Log()
@@ -59,12 +70,14 @@ def serve(answer: Callable[[str], str], seconds: Callable[[], float]) -> Iterato
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             prompt = "\n".join(m["content"] for m in request["messages"])
-            entry = Served(hashlib.sha256(prompt.encode()).hexdigest(), time.monotonic())
+            temperature = request.get("temperature")
+            question = hashlib.sha256(f"{temperature} {prompt}".encode()).hexdigest()
+            entry = Served(question, (_TASK.findall(prompt) or [""])[-1], time.monotonic())
             with log.lock:
                 log.served.append(entry)
             time.sleep(seconds())
             try:
-                self._send(_chunks(answer(prompt), len(prompt)))
+                self._send(_chunks(answer(prompt, temperature), len(prompt)))
                 entry.answered = time.monotonic()
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the client was killed: this answer was in flight

@@ -2,8 +2,11 @@
 
 The real build phase (scheduler, component loop in LangGraph, briefs, hermetic trees) over the real SQLite journal, with
 ports that answer at once: what is left is what this program itself costs. Each component makes two model calls and two
-test runs, all journalled as in a run, with prompts of 4 kB and answers of 1 kB. Each size has a process of its own, so
-that its peak memory is its own.
+test runs, all journalled as in a run, with prompts of 4 kB and answers of 1 kB; in the end the edges that are declared
+are compared with those of the code. Each size has a process of its own, so that its peak memory is its own.
+
+Told apart from that: what one change of the plan costs (the edit checked, what became stale found, the next revision
+journalled whole). It grows with the plan, and is paid once for each component that is cut anew.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,22 +27,10 @@ from typing import Any
 from agent.store.journal import FILE, SqliteJournal
 from benchmark.perf.makespan import work
 from benchmark.perf.measure import report
-from graphs import document, run_graph
+from benchmark.perf.ports import SPEC, Ports, context
+from graphs import building, dag, document, edits, run_graph
 from graphs.ports import Brief, RedReport
-from graphs.values import (
-    CaseResult,
-    Component,
-    Contract,
-    Files,
-    Limits,
-    Plan,
-    Proof,
-    Requirement,
-    Spec,
-    Usage,
-    Verdict,
-    to_json,
-)
+from graphs.values import CaseResult, Contract, Files, Plan, Requirement, Usage, Verdict, to_json
 
 SIZES = (100, 1_000, 10_000)
 QUICK_SIZES = (100, 400, 1_600)
@@ -47,15 +38,27 @@ PARALLEL = 16
 """Components in work at once: eight model slots and some cores for tests."""
 MILLISECONDS, MEGABYTES, GROWTH = 5.0, 400.0, 1.5
 """Most a component may cost; most memory at the largest size; most the cost may grow from the middle size to it."""
+RECUTS = 5
+"""Changes of the plan over which the cost of one is averaged."""
 
 PROMPT = "p" * 4_000
-ANSWER = "# what a component's code or tests weigh\n" + "x = 1\n" * 160
+ANSWER = "".join(
+    f'''def longer_{n}(value: int, names: list[str]) -> list[str]:
+    """Return the names that are longer than the value, in order."""
+    found = [name for name in names if len(name) > value]
+    if not found:
+        raise ValueError(f"no name is longer than {{value}}")
+    return sorted(found)
 
 
-class InstantPorts:
-    """Strategy, checker, human and repository in one: every answer is there at once, and journalled."""
+'''
+    for n in range(4)
+)
+"""What a component's code or tests weigh: they are parsed, to see what they import."""
 
-    name = "instant"
+
+class InstantPorts(Ports):
+    """Every answer is there at once, and journalled."""
 
     def __init__(self, journal: SqliteJournal) -> None:
         self._journal = journal
@@ -75,16 +78,13 @@ class InstantPorts:
     async def tests(self, brief: Brief, attempt: int, previous: Files, problems: Sequence[str]) -> Files:
         """One test file."""
         await self._call(brief, "tests")
-        return {brief.test_path: ANSWER}
+        return {brief.test_path: f"import {brief.component.id}\n\n{ANSWER}"}
 
     async def code(self, brief: Brief, attempt: int) -> Files:
-        """The component's one file."""
+        """The component's one file, which imports what it stands on."""
         await self._call(brief, "code")
-        return dict.fromkeys(brief.component.files, ANSWER)
-
-    def stub(self, component: Component) -> Files:
-        """The contract's interface, as it is."""
-        return component.contract.interface
+        imports = "".join(f"import {neighbour.id}\n" for neighbour in brief.neighbours)
+        return dict.fromkeys(brief.component.files, f"{imports}\n{ANSWER}")
 
     async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
         """Four tests, all of which fail on the stub."""
@@ -98,38 +98,6 @@ class InstantPorts:
         verdict = Verdict("passed", tuple(CaseResult(i, "passed") for i in ids), sandbox="none")
         await self._check(brief, "prove", verdict)
         return verdict
-
-    def without(self, tests: Files, ids: Sequence[str]) -> Files:
-        """No test is ever taken out here."""
-        raise NotImplementedError
-
-    async def repair(self, *_: Any) -> Files:
-        """Nothing fails here."""
-        raise NotImplementedError
-
-    async def requirements(self, spec: Spec) -> tuple[Requirement, ...]:
-        """The plan is given."""
-        raise NotImplementedError
-
-    async def plan(self, spec: Spec, requirements: Sequence[Requirement], exemplars: Sequence[str]) -> Plan:
-        """The plan is given."""
-        raise NotImplementedError
-
-    async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
-        """Only the build phase is measured."""
-        raise NotImplementedError
-
-    async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
-        """Every plan is let pass."""
-        return plan
-
-    async def commit(self, plan: Plan, proof: Proof) -> str:
-        """git is not orchestration."""
-        return "0" * 40
-
-    async def finish(self, plan: Plan, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
-        """git is not orchestration."""
-        return "0" * 40
 
 
 def plan_of(count: int) -> Plan:
@@ -149,22 +117,8 @@ async def build(plan: Plan, journal: SqliteJournal) -> None:
     """The build phase of a run, from plan to proofs."""
     from langgraph.runtime import Runtime
 
-    ports = InstantPorts(journal)
-    context = run_graph.Context(
-        spec=Spec("scale", "text", "0" * 64),
-        given_plan=plan,
-        past=run_graph.Past(),
-        strategy=ports,
-        checker=ports,
-        journal=journal,
-        human=ports,
-        repository=ports,
-        choose_exemplars=lambda spec: run_graph.Exemplars((), (), ()),
-        check_component=lambda component: (),
-        limits=Limits(),
-        parallel=PARALLEL,
-    )
-    result = await run_graph.build({"plan": document.to_data(plan)}, Runtime(context=context))
+    given = context(InstantPorts(journal), journal, plan, parallel=PARALLEL)
+    result = await run_graph.build({"plan": document.to_data(plan)}, Runtime(context=given))
     passed = [p for p in result["proofs"].values() if p["status"] == "passed"]
     assert len(passed) == len(plan.components), "every component must pass"
 
@@ -180,14 +134,33 @@ def measure(count: int) -> dict[str, Any]:
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         events = sum(1 for _ in journal.heads())
         megabytes = sum(path.stat().st_size for path in journal.run_dir.glob(f"{FILE}*")) / 1e6
+        peak = _peak_megabytes()
+        change = time.perf_counter()
+        written = [asyncio.run(recut(plan, journal)) for _ in range(RECUTS)]
+        change = (time.perf_counter() - change) / RECUTS
     return {
         "components": count,
         "ms_per_component": round(wall / count * 1000, 3),
         "cpu_ms_per_component": round(cpu / count * 1000, 3),
-        "peak_mb": round(_peak_megabytes(), 1),
+        "peak_mb": round(peak, 1),
         "journal_mb": round(megabytes, 1),
         "events": events,
+        "recut_ms": round(change * 1000, 1),
+        "recut_journal_mb": round(written[0] / 1e6, 3),
     }
+
+
+async def recut(plan: Plan, journal: SqliteJournal) -> int:
+    """One contract of a plan is written anew, and everything is made ready to build on; bytes that were journalled."""
+    component = plan.components[len(plan.components) // 2]
+    contract = replace(component.contract, behaviour="It does something else. " * 25)
+    edit = edits.Respecify(replace(component, contract=contract), "it could not be met")
+    after = edits.apply(plan, edits.Revision((edit,)), spec=SPEC)
+    fact = building.revised(plan, after, SPEC, SPEC, "evidence", edit.reason, (edit,))
+    await journal.append(fact)
+    dag.Briefing(after, SPEC)
+    dag.Observer(after, dag.Ancestors(after))
+    return len(json.dumps(fact.body))
 
 
 def _peak_megabytes() -> float:
@@ -225,6 +198,7 @@ def main() -> None:
         baselines={},
         growth=round(growth, 3),
         peak_mb=largest["peak_mb"],
+        recut_ms=largest["recut_ms"],
         cases=cases,
         parallel=PARALLEL,
     )

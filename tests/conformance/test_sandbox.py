@@ -98,7 +98,7 @@ def test_standard_input_channel_and_key(sandbox: Sandbox) -> None:
     ended = sandbox.run(Job(python(code), stdin=b"typed" * 40000, channel=True, key=b"secret", limits=SMALL))
     assert ended.exit == 0, ended
     assert ended.channel == b"terces" + b"typed" * 40000
-    assert ended.stdout == b"[0, 1, 2, 3, 4]\n"
+    assert ended.stdout == b"[0, 1, 2, 3, 4]\n", ended
 
 
 def test_without_channel_and_key_only_the_three_are_open(sandbox: Sandbox) -> None:
@@ -175,7 +175,7 @@ def test_jobs_that_cannot_be_meant_are_refused(sandbox: Sandbox, job: Job, messa
 )
 def test_ceilings_end_the_job(sandbox: Sandbox, argv: tuple[str, ...], limits: SandboxLimits, ending: str) -> None:
     ended = sandbox.run(Job(argv, limits=limits))
-    assert (ended.ending, ended.exit) == (ending, None), ended.reason
+    assert (ended.ending, ended.exit) == (ending, None), ended
     assert ended.reason
 
 
@@ -211,7 +211,7 @@ def test_head_and_tail_of_output_are_kept(sandbox: Sandbox, size: int) -> None:
     code = f"import sys; n = {size}; sys.stdout.write(('a' * (n // 2) + 'b' * (n - n // 2)))"
     ended = sandbox.run(Job(python(code), limits=SMALL))
     keep = 8 * 1024
-    assert ended.dropped == max(0, size - keep)
+    assert ended.dropped == max(0, size - keep), ended
     if size <= keep:
         assert ended.stdout == b"a" * (size // 2) + b"b" * (size - size // 2)
     else:
@@ -227,7 +227,7 @@ def test_large_files_are_refused_to_the_program(sandbox: Sandbox) -> None:
 def test_verdict_channel_is_bounded(sandbox: Sandbox) -> None:
     code = "import os\nwhile True: os.write(3, b'x' * 65536)"
     ended = sandbox.run(Job(python(code), channel=True, limits=SMALL))
-    assert ended.ending == "output"
+    assert ended.ending == "output", ended
     assert len(ended.channel) == 4 << 20
 
 

@@ -1,0 +1,65 @@
+"""``agent feedback``: say what is wrong with the result of a run, and have it mended."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.cli.running import carry_on, ceiling_options, human_options, typed, view_options
+from graphs.errors import UserError
+
+if TYPE_CHECKING:
+    from agent.hand_edits import Policy
+    from agent.store.runs import RunInfo
+
+
+@click.command()
+@click.argument("run")
+@click.argument("text", metavar='"TEXT"|-')
+@ceiling_options
+@human_options
+@view_options
+def feedback(
+    run: str,
+    text: str,
+    yes: bool,
+    no_feedback: bool,
+    edits: Policy | None,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
+) -> None:
+    """Say what is wrong with what RUN delivered (TEXT, or - for standard input), and go on with the run.
+
+    What you say becomes part of the specification, fenced examples in it included; the plan is cut anew for it, and
+    only what that changes is built again. While the run is still going on, it takes your words up at its end.
+
+    With --json: as agent run, or, for a run that is going on, {"version": 1, "run", "live": true}.
+    """
+    from agent.cli.output import emit_json
+    from agent.config import flag_values
+    from agent.store.inbox import Inbox
+    from agent.store.journal import is_live
+    from agent.store.runs import find_run, home
+
+    info = find_run(home(), run)
+    _check(info)
+    flag_values(flags)  # a bad one is said before anything is left
+    said = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text
+    Inbox(info.path).leave("feedback", said)
+    if not is_live(info.path):  # asked last: a run that ended while this was left would not take it up
+        carry_on(info, flags, yes=yes, no_feedback=no_feedback, edits=edits, as_json=as_json, quiet=quiet)
+    elif as_json:
+        emit_json({"run": info.id, "live": True})
+    elif not quiet:
+        click.echo(f"run {info.id} is going on; it takes that up at its end")
+
+
+def _check(info: RunInfo) -> None:
+    """``UserError`` for a run that has nothing one could say something about."""
+    if info.status == "unreadable":
+        raise UserError(f"run {info.id} cannot be read: {info.reason}")
+    if info.status == "planned":
+        raise UserError(f"run {info.id} only made a plan; build it with: {typed('agent')} run SPEC.md --plan plan.yaml")

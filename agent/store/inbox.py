@@ -1,0 +1,258 @@
+"""What other processes leave for a run: answers to its questions, and what the user says of its result.
+
+One file each in ``inbox/`` of the run's directory, whole or not there at all. The journal is the truth: a message counts
+once, when it is journalled, and is deleted only after that. A process that is killed in between leaves a file behind
+that the journal already knows; the next one deletes it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import stat
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from agent.store.journal import JournalReader, SqliteJournal
+from graphs.errors import UserError
+from graphs.events import FEEDBACK_GIVEN, NOTE, QUESTION_ANSWERED, QUESTION_ASKED, Event
+
+DIRECTORY = "inbox"
+"""Name of the directory inside a run's directory; only its owner can read it."""
+MOST_CHARACTERS = 64_000
+"""Of one message: what is longer belongs into the specification."""
+
+_MOST_BYTES = 1024 * 1024  # of a file: every character as two JSON escapes fits
+_MOST_FILES = 1_000
+
+
+@dataclass(frozen=True)
+class Message:
+    """One answer, or one piece of feedback."""
+
+    kind: Literal["answer", "feedback"]
+    """Which of the two."""
+    text: str
+    """What was said, without blanks around it; typed by a person, so safe to hand on and not safe to print."""
+    question: str = ""
+    """The id of the question it answers; empty for feedback."""
+    name: str = ""
+    """Its file; empty until it is left. Names sort by time."""
+    ts: float = 0.0
+    """When it was left, in seconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the journal says of questions and feedback."""
+
+    asked: dict[str, Event]
+    """Id of a question → how it was asked."""
+    answered: dict[str, str]
+    """Id of a question → its answer."""
+    feedback: list[tuple[str, float]]
+    """Each text, and when it was journalled."""
+
+
+class Inbox:
+    """The messages to one run. The process that works on it reads them; any other may leave one."""
+
+    def __init__(self, run_dir: Path) -> None:
+        """``run_dir``: the run's directory. The inbox is made with the first message."""
+        self.path = run_dir / DIRECTORY
+        self._handed_out: set[str] = set()
+
+    def leave(self, kind: Literal["answer", "feedback"], text: str, question: str = "") -> None:
+        """Leave a message; it is on the disk when this returns. ``UserError`` when it is empty, too long or cannot be kept."""
+        text = _clean(text)
+        if not text:
+            raise UserError(f"the {kind} is empty; say something")
+        if len(text) > MOST_CHARACTERS:
+            raise UserError(
+                f"the {kind} has {len(text)} characters, and {MOST_CHARACTERS} is the most; put the rest into the specification"
+            )
+        now = time.time_ns()
+        name = f"{now:020d}-{os.getpid()}-{secrets.token_hex(4)}.json"
+        body = {"kind": kind, "text": text, "question": question, "ts": now / 1e9}
+        try:
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            self._write(name, json.dumps(body).encode("ascii"))
+        except OSError as error:
+            raise UserError(
+                f"nothing can be left for the run in {str(self.path)!r}: {error.strerror or error}; make room there, and "
+                "make it writable"
+            ) from error
+
+    def _write(self, name: str, data: bytes) -> None:
+        scratch, target = self.path / f".{name}", self.path / name
+        with open(scratch, "xb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o600)) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(scratch, target)
+        directory = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def waiting(self) -> list[Message]:
+        """All messages that are there, oldest first. Files that are no messages are passed over."""
+        return self._read()[0]
+
+    def answer(self, question: str) -> str | None:
+        """The latest answer to that question that is there."""
+        found = [m.text for m in self.waiting() if m.kind == "answer" and m.question == question]
+        return found[-1] if found else None
+
+    def feedback(self) -> str | None:
+        """The oldest feedback that is there and that this object has not handed out yet."""
+        for message in self.waiting():
+            if message.kind == "feedback" and message.name not in self._handed_out:
+                self._handed_out.add(message.name)
+                return message.text
+        return None
+
+    async def take_up(self, journal: SqliteJournal) -> None:
+        """Journal all that waits, as if it had been said to this process, and delete it.
+
+        The latest of several answers to a question counts.
+        """
+        if waiting := await self.settle(journal):
+            known = _known(journal)
+            await journal.append(*(_fact(message, known) for message in waiting))
+            self._delete(waiting)
+
+    async def settle(self, journal: SqliteJournal) -> list[Message]:
+        """Delete what is journalled already; returns what still waits.
+
+        What can no longer count is deleted too, and files that are no messages stay where they are; notes say so.
+        """
+        messages, broken = self._read()
+        if not messages and not broken:
+            return []
+        known = _known(journal)
+        waiting: dict[tuple[str, str], Message] = {}
+        done: list[Message] = []
+        notes = [f"{str(self.path / name)!r} is ignored: {why}" for name, why in broken]
+        for message in messages:
+            settled, note = _settled(message, known)
+            if note:
+                notes.append(note)
+            if settled:
+                done.append(message)
+                continue
+            about = message.kind, message.question or message.text
+            if about in waiting:
+                done.append(waiting[about])
+                if message.question:
+                    notes.append(f"of several answers to {message.question} the latest counts")
+            waiting[about] = message
+        said = {event.body.get("text") for event in journal.events(kind=NOTE)}
+        await journal.append(*(Event(NOTE, body={"text": n}) for n in dict.fromkeys(notes) if n not in said))
+        self._delete(done)
+        return list(waiting.values())
+
+    def _delete(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            with suppress(OSError):  # it is journalled, so it does no harm where it is
+                os.unlink(self.path / message.name)
+
+    def _read(self) -> tuple[list[Message], list[tuple[str, str]]]:
+        """The messages, and (file, why it is none)."""
+        try:
+            names = sorted(name for name in os.listdir(self.path) if not name.startswith("."))
+        except OSError:
+            return [], []
+        messages: list[Message] = []
+        broken: list[tuple[str, str]] = []
+        for name in names[:_MOST_FILES]:
+            try:
+                messages.append(_parsed(name, _content(self.path / name)))
+            except FileNotFoundError:  # another process has just taken it up
+                continue
+            except (OSError, ValueError, RecursionError) as error:
+                why = error.strerror if isinstance(error, OSError) else str(error)
+                broken.append((name, why or type(error).__name__))
+        return messages, broken
+
+
+def _content(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is not a file")
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(_MOST_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > _MOST_BYTES:
+        raise ValueError("it is too large for a message")
+    return data
+
+
+def _parsed(name: str, data: bytes) -> Message:
+    """``ValueError`` says why it is no message."""
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ValueError("it is not JSON") from None
+    if not isinstance(body, dict) or set(body) != {"kind", "text", "question", "ts"}:
+        raise ValueError("it has not the keys of a message")
+    kind, text, question, ts = body["kind"], body["text"], body["question"], body["ts"]
+    if kind not in ("answer", "feedback") or not isinstance(text, str) or not isinstance(question, str):
+        raise ValueError("it has not the values of a message")
+    if not isinstance(ts, float) or not math.isfinite(ts) or bool(question) != (kind == "answer"):
+        raise ValueError("it has not the values of a message")
+    text = _clean(text)
+    if not text or len(text) > MOST_CHARACTERS or len(question) > 100:
+        raise ValueError("its text is empty or too long")
+    return Message(kind, text, _clean(question), name, ts)
+
+
+def _clean(text: str) -> str:
+    """Without blanks around it, line ends as everywhere, and nothing that UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n").strip()
+
+
+def _known(journal: JournalReader) -> _Known:
+    known = _Known({}, {}, [])
+    for event in journal.events(kind=(QUESTION_ASKED, QUESTION_ANSWERED, FEEDBACK_GIVEN)):
+        body: Any = event.body
+        if event.kind == QUESTION_ASKED:
+            known.asked[str(body.get("id"))] = event
+        elif event.kind == QUESTION_ANSWERED:
+            known.answered[str(body.get("id"))] = str(body.get("answer", ""))
+        else:
+            known.feedback.append((str(body.get("text", "")), event.ts))
+    return known
+
+
+def _settled(message: Message, known: _Known) -> tuple[bool, str]:
+    """Whether a message has nothing more to do, and what is to be said of that."""
+    if message.kind == "feedback":
+        # The same words a second time, before anything came of them, say nothing more.
+        return any(text == message.text and ts >= message.ts for text, ts in known.feedback), ""
+    question = message.question
+    if question not in known.asked:
+        return True, f"an answer to {question!r} is dropped, because that was never asked"
+    if question not in known.answered:
+        return False, ""
+    same = known.answered[question].strip() == message.text
+    return True, "" if same else f"a further answer to {question} is dropped, because it was answered before"
+
+
+def _fact(message: Message, known: _Known) -> Event:
+    if message.kind == "feedback":
+        # Somebody who says what is wrong has seen it run.
+        body = {"ran": True, "worked": False, "perfect": False, "text": message.text}
+        return Event(FEEDBACK_GIVEN, body=body)
+    asked = known.asked[message.question]
+    body = {"id": message.question, "answer": message.text}
+    return Event(QUESTION_ANSWERED, asked.component, asked.revision, body)

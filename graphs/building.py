@@ -1,0 +1,431 @@
+"""The build phase: every component is proven, and a plan that does not hold is cut anew around what is already proven.
+
+A component whose own loop found no way on is diagnosed from its evidence (``graphs/evidence.py``). The answer is a change
+of the plan, which is checked, becomes durable together with what it does, and is built on at once; whatever is in work or
+proven elsewhere goes on undisturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from graphs import component_graph, dag, document, edits, events
+from graphs.component_graph import Start
+from graphs.edits import PlanEdit, Respecify, Revision, Rewire, Split
+from graphs.errors import AnswerError, PlanError
+from graphs.events import Event
+from graphs.evidence import Decision, Evidence, Tried, contract_reasons, next_rung
+from graphs.ports import Brief
+from graphs.run_context import Author, Context
+from graphs.scheduler import Blocked, Recut, Scheduler
+from graphs.values import Component, Files, Plan, Proof, Question, Spec, to_json
+
+
+class Building:
+    """One plan while it is built. ``plan`` is the revision in force."""
+
+    def __init__(self, context: Context, plan: Plan, proofs: Mapping[str, Proof]) -> None:
+        """
+        Args:
+            context: what the run is given.
+            plan: sound and approved.
+            proofs: component key → proof, of everything that need not be built again.
+        """
+        self.plan = plan
+        self._context = context
+        self._spec = context.spec_of(plan)
+        self._proofs = proofs
+        self._done: dict[str, Proof] = {}
+        self._in_work: set[str] = set()
+        self._tried = dict(context.past.tried)
+        self._starts = dict(context.past.starts)
+        self._questions = len(context.past.questions)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """What is worked out once for each revision."""
+        plan = self.plan
+        self._briefing = dag.Briefing(plan, self._spec)
+        self._components = {c.id: c for c in plan.components}
+        self._above = dag.Ancestors(plan)
+        self._observer = dag.Observer(plan, self._above)
+        self._position = {c.id: i for i, c in enumerate(plan.components)}
+        self._files: list[Files] = [self._done[c.id].files if c.id in self._done else {} for c in plan.components]
+
+    async def run(self) -> tuple[dict[str, Proof], dict[str, str]]:
+        """Build everything that can be built: id → proof, and id → the failed component that blocks it."""
+        await self._keep()
+        self._scheduler = Scheduler(
+            self.plan,
+            self._prove,
+            self._context.journal.append,
+            key=self._key,
+            parallel=self._context.parallel,
+            timeout=self._context.limits.component_seconds,
+            proven=dict(self._done),
+        )
+        results = await self._scheduler.run()
+        proofs = {i: r for i, r in results.items() if isinstance(r, Proof)}
+        return await self._tidy(proofs), {i: r.by for i, r in results.items() if isinstance(r, Blocked)}
+
+    def _key(self, component: Component) -> str:
+        return self._briefing.brief(component).key
+
+    def _fact(self, kind: str, component_id: str, **body: object) -> Event:
+        return Event(kind, component=component_id, revision=self.plan.revision, body=body)
+
+    async def _decide(self, component_id: str, decision: str, reason: str, evidence: Sequence[str] = ()) -> None:
+        body = {"decision": decision, "reason": reason} | ({"evidence": list(evidence)} if evidence else {})
+        await self._context.journal.append(self._fact(events.COMPONENT_DECISION, component_id, **body))
+
+    def _past_proof(self, component: Component, key: str) -> Proof | None:
+        proof = self._proofs.get(key)
+        return proof if proof is not None and (proof.component, proof.status) == (component.id, "passed") else None
+
+    async def _keep(self) -> None:
+        """Take over what was proven under the same key, as long as all it stands on was."""
+        past = self._context.past
+        for component_id in dag.topological(self.plan):
+            component = self._components[component_id]
+            kept = self._past_proof(component, self._key(component))
+            # What stands on something that is built anew was proven on other ground: `_prove` looks at it again. So it
+            # does at what the user edited.
+            if kept is None or component_id in past.unproven or not all(d in self._done for d in component.depends_on):
+                continue
+            self._enter(kept)
+            if kept.key not in past.passed:
+                await self._context.journal.append(self._fact(events.COMPONENT_KEPT, component_id, proof=to_json(kept)))
+            await self._commit(kept)
+
+    def _enter(self, proof: Proof) -> None:
+        self._done[proof.component] = proof
+        self._files[self._position[proof.component]] = proof.files
+
+    async def _commit(self, proof: Proof) -> None:
+        commit_id = await self._context.repository.commit(self.plan, proof)
+        if proof.key not in self._context.past.passed:
+            await self._context.journal.append(self._fact(events.COMMITTED, proof.component, commit=commit_id))
+
+    def _tree(self, component_id: str) -> dict[str, str]:
+        """The proven files of everything a component stands on."""
+        tree: dict[str, str] = {}
+        for files in self._above.select(component_id, self._files):
+            tree.update(files)
+        return tree
+
+    async def _prove(self, component: Component, priority: float) -> Proof | Recut:
+        self._in_work.add(component.id)
+        try:
+            return await self._built(component, self._briefing.brief(component, priority))
+        finally:
+            self._in_work.discard(component.id)
+
+    async def _built(self, component: Component, brief: Brief) -> Proof | Recut:
+        context = self._context
+        tree = self._tree(component.id)
+        proof = await self._proven_again(brief, tree, self._past_proof(component, brief.key))
+        if proof is None:
+            outcome = await component_graph.prove(
+                component_graph.Context(
+                    brief=brief,
+                    ancestors=tree,
+                    strategy=context.strategy,
+                    checker=context.checker,
+                    journal=context.journal,
+                    limits=context.limits,
+                    revision=self.plan.revision,
+                    start=self._starts.get(component.id),
+                    missing=lambda files: self._missing(component, files),
+                    affords=lambda: self._affords(component.id),
+                )
+            )
+            if outcome.evidence is not None:
+                return await self._escalate(component, brief, outcome.proof, outcome.evidence)
+            proof = outcome.proof
+        if proof.status == "passed":
+            self._enter(proof)
+            await self._commit(proof)
+        return proof
+
+    async def _proven_again(self, brief: Brief, tree: Files, former: Proof | None) -> Proof | None:
+        """The former proof of a component with the same key, if its tests pass on what is there now; no model is asked."""
+        if former is None:
+            return None
+        component_id = brief.component.id
+        verdict = await self._context.checker.prove(brief, {**tree, **former.files}, former.tests, former.test_ids)
+        passes = verdict.status == "passed"
+        edited = component_id in self._context.past.unproven
+        why = "you edited its files" if edited else "what it stands on was built anew"
+        result = "its tests still pass" if passes else "its tests no longer pass"
+        decision = "keep" if passes else "leave as you made it" if edited else "build anew"
+        await self._decide(component_id, decision, f"proven in an earlier run, and since then {why}: {result}")
+        if passes:
+            return replace(former, verdict=verdict)
+        if edited:
+            reason = f"its files were edited by hand, and with the edit {verdict.reason}"
+            return replace(former, status="failed", verdict=verdict, reason=reason)
+        return None
+
+    def _missing(self, component: Component, files: Files) -> tuple[str, ...]:
+        """Components whose modules ``files`` import although they are not there for them."""
+        missing = self._observer.observed(component, files, {}).missing
+        return tuple(i for i in missing if not self._above.stands_on(component.id, i))
+
+    def _affords(self, component_id: str) -> bool:
+        """Whether the component's share of what is left allows more than the plain loop."""
+        weights = {i: self._tried.get(i, Tried()).weight for i in self._components if i not in self._done}
+        share = weights[component_id] / sum(weights.values())
+        return self._context.purse.share_left(component_id, share)
+
+    async def _escalate(self, component: Component, brief: Brief, proof: Proof, evidence: Evidence) -> Proof | Recut:
+        """Climb until the plan is changed, or nothing is left and the component has failed."""
+        if evidence.missing:
+            recut = await self._rewired(component, evidence.missing)
+            if recut is not None:
+                return recut
+            cycle = f"its code wants {', '.join(evidence.missing)}, which stands on it: it must do without"
+            evidence = replace(evidence, clashes=(*evidence.clashes, cycle), missing=())
+        while True:
+            tried = self._tried.get(component.id, Tried())
+            decision = next_rung(evidence, tried, self._context.limits)
+            if decision.rung is not None and decision.rung != "ask" and not self._affords(component.id):
+                decision = Decision(None, "its share of the budget is used up", decision.evidence)
+            if decision.rung is None:
+                await self._decide(component.id, "give up", decision.reason, decision.evidence)
+                return proof
+            await self._decide(component.id, decision.rung, decision.reason, decision.evidence)
+            try:
+                edit = await self._edit(decision, brief, proof, evidence)
+                if edit is not None:
+                    return self._recut(edit, component.id, proof)
+            except (AnswerError, PlanError) as error:
+                await self._decide(component.id, f"{decision.rung} failed", str(error))
+            self._tried[component.id] = _counted(decision, tried)
+
+    async def _edit(self, decision: Decision, brief: Brief, proof: Proof, evidence: Evidence) -> PlanEdit | None:
+        """The change of the plan that a rung stands for; ``None`` when the user gave no answer."""
+        context, component = self._context, brief.component
+        if decision.rung == "ask":
+            return await self._asked(brief, proof, evidence)
+        step = self._fact(events.COMPONENT_STEP, component.id, step=decision.rung, attempt=1, detail="")
+        await context.journal.append(step)
+        if decision.rung == "split":
+            parts = await context.strategy.split(brief, 1, proof.files, decision.evidence)
+            return Split(component.id, parts, decision.reason, decision.evidence)
+        attempt = self._tried.get(component.id, Tried()).respecified + 1
+        clearer = await context.strategy.respecify(brief, attempt, proof.files, decision.evidence)
+        return Respecify(clearer, decision.reason, decision.evidence)
+
+    async def _asked(self, brief: Brief, proof: Proof, evidence: Evidence) -> PlanEdit | None:
+        """Ask the user; the answer becomes part of the contract, in the user's words."""
+        context, component = self._context, brief.component
+        question_id = context.past.questions.get(brief.key)
+        question = self._question(question_id, component, proof, evidence)
+        answer = context.past.answers.get(question.id)
+        if answer is None:
+            present = context.human.present()
+            if question_id is None:
+                body = {"id": question.id, "text": question.text, "options": list(question.options)}
+                fact = self._fact(events.QUESTION_ASKED, component.id, **body, key=brief.key, asked=present)
+                await context.journal.append(fact)
+            async with self._scheduler.waiting(component.id):
+                answer = await context.human.ask(question)
+            if answer is None or not answer.strip():
+                return None
+            fact = self._fact(events.QUESTION_ANSWERED, component.id, id=question.id, answer=answer)
+            await context.journal.append(fact)
+        settled = f"{component.contract.behaviour.rstrip()}\n\nSettled with the user. {question.text}\nAnswer: {answer.strip()}\n"
+        contract = replace(component.contract, behaviour=settled)
+        return Respecify(replace(component, contract=contract), f"the user answered {question.id}: {answer.strip()}")
+
+    def _question(self, known: str | None, component: Component, proof: Proof, evidence: Evidence) -> Question:
+        if known is None:
+            self._questions += 1
+        number = known or f"Q{self._questions}"
+        doubts = contract_reasons(evidence)
+        text = f"{component.id!r} ({component.purpose}) could not be built. {_sentence(doubts[0] if doubts else proof.reason)}"
+        options = ("The test is right.", "The programs are right.") if evidence.clashes else ()
+        return Question(number, component.id, f"{text} What should hold?", options)
+
+    async def _rewired(self, component: Component, missing: Sequence[str]) -> Recut | None:
+        """Let a component stand on what its code uses; ``None`` when that would be a cycle."""
+        names = ", ".join(missing)
+        edit = Rewire(component.id, (*component.depends_on, *missing), f"its code uses {names}")
+        try:
+            return self._recut(edit, component.id, None)
+        except PlanError as error:
+            await self._decide(component.id, "rewire failed", str(error))
+            return None
+
+    def _recut(self, edit: PlanEdit, component_id: str, proof: Proof | None) -> Recut:
+        """Change the plan for a component in work. ``PlanError`` when what would come of it is not sound."""
+        before, in_work = self.plan, self._in_work - {component_id}
+        after = edits.apply(
+            before, Revision((edit,)), spec=self._spec, running=in_work, check_component=self._context.check_component
+        )
+        tried = self._tried.get(component_id, Tried())
+        kept: dict[str, Start] = {}
+        if isinstance(edit, Split):
+            weight = tried.weight / (len(edit.parts) + 1)
+            shared = Tried(depth=tried.depth + 1, weight=weight)
+            self._tried |= {part.id: shared for part in edit.parts}
+            self._tried[component_id] = replace(tried, depth=tried.depth + 1, weight=weight)
+            if proof is not None and proof.test_ids:
+                kept[component_id] = Start(proof.tests, proof.test_ids)
+        elif isinstance(edit, Respecify):
+            self._tried[component_id] = replace(tried, respecified=tried.respecified + 1, asked=False)
+            self._starts.pop(component_id, None)
+        self._starts |= kept
+        self.plan = after
+        self._lay_out()
+        fact = revised(before, after, self._spec, self._spec, "evidence", edit.reason, (edit,), kept, self._tried)
+        return Recut(after, (fact,))
+
+    async def _tidy(self, proofs: dict[str, Proof]) -> dict[str, Proof]:
+        """Make the declared edges those that were seen: proofs hold on, since the code and what it can see are the same."""
+        rewires = self._observed_rewires(proofs)
+        if not rewires:
+            return proofs
+        context, before = self._context, self.plan
+        while rewires:
+            try:
+                after = edits.apply(
+                    before,
+                    Revision(tuple(rewires.values())),
+                    spec=self._spec,
+                    check_component=context.check_component,
+                )
+            except PlanError as error:
+                await self._decide(next(iter(rewires)), "leave the edges", str(error))
+                return proofs
+            spoilt = await self._needed_after_all(after, rewires, proofs)
+            if not spoilt:
+                break
+            for component_id in spoilt:
+                await self._decide(component_id, "leave the edges", "without what it declares it is no longer proven")
+                del rewires[component_id]
+        if not rewires:
+            return proofs
+        self.plan = after
+        self._lay_out()
+        known = {i: replace(proofs[i], key=self._key(self._components[i])) for i in rewires}
+        why = "dependencies are those that were seen in the code"
+        fact = revised(
+            before, after, self._spec, self._spec, "evidence", why, tuple(rewires.values()), {}, self._tried, known
+        )
+        await context.journal.append(fact)
+        self._done |= known
+        return {**proofs, **known}
+
+    def _observed_rewires(self, proofs: Mapping[str, Proof]) -> dict[str, PlanEdit]:
+        """Component id → the edges its code has, where they are not the declared ones."""
+        found: dict[str, PlanEdit] = {}
+        if len(self.plan.components) < 2:
+            return found
+        for component in self.plan.components:
+            proof = proofs.get(component.id)
+            if proof is None or proof.status != "passed":
+                continue
+            seen = self._observer.observed(component, proof.files, proof.tests)
+            added = [i for i in seen.missing if self._above.stands_on(component.id, i)]
+            if not seen.needless and not added:
+                continue
+            wanted = (*(d for d in component.depends_on if d not in seen.needless), *added)
+            words = [f"uses {', '.join(added)}"] * bool(added) + [f"never uses {', '.join(seen.needless)}"] * bool(
+                seen.needless
+            )
+            found[component.id] = Rewire(component.id, wanted, f"its code {' and '.join(words)}")
+        return found
+
+    async def _needed_after_all(
+        self, after: Plan, rewires: Mapping[str, PlanEdit], proofs: Mapping[str, Proof]
+    ) -> list[str]:
+        """Of the rewired components, those that are no longer proven on what they would stand on."""
+        above, briefing = dag.Ancestors(after), dag.Briefing(after, self._spec)
+        components = {c.id: c for c in after.components}
+        spoilt = []
+        for component_id in rewires:
+            brief = briefing.brief(components[component_id])
+            if brief.examples != self._briefing.brief(self._components[component_id]).examples:
+                spoilt.append(component_id)
+                continue
+            there = above.of(component_id)
+            if there == self._above.of(component_id):
+                continue
+            proof = proofs[component_id]
+            tree = {path: text for i in there for path, text in proofs[i].files.items()}
+            verdict = await self._context.checker.prove(brief, {**tree, **proof.files}, proof.tests, proof.test_ids)
+            if verdict.status != "passed":
+                spoilt.append(component_id)
+        return spoilt
+
+
+def revised(
+    before: Plan | None,
+    after: Plan,
+    spec_before: Spec,
+    spec_after: Spec,
+    author: Author,
+    why: str,
+    made: Sequence[PlanEdit] = (),
+    starts: Mapping[str, Start] | None = None,
+    tried: Mapping[str, Tried] | None = None,
+    proofs: Mapping[str, Proof] | None = None,
+) -> Event:
+    """The fact that a plan is in force from now on, with all that a resume must know of it.
+
+    Args:
+        before: the plan until now, if there was one: what changed is counted against it.
+        after: the plan from now on.
+        spec_before: the spec of ``before``.
+        spec_after: the spec of ``after``.
+        author: who made it.
+        why: one sentence.
+        made: the edits between the two.
+        starts: id → frozen tests that go with it.
+        tried: id → how far the ladder has been climbed.
+        proofs: id → proofs that hold on under a new component key.
+    """
+    body: dict[str, object] = {"plan": document.to_data(after), "author": author, "why": why}
+    if before is not None:
+        change = dag.difference(before, spec_before, after, spec_after)
+        stale = [i for i in change.changed if i not in (proofs or {})]
+        body |= {
+            "edits": [_told(edit) for edit in made],
+            "stale": stale,
+            "added": list(change.added),
+            "dropped": list(change.dropped),
+        }
+    for name, held in (("starts", starts), ("tried", tried), ("proofs", proofs)):
+        if held:
+            body[name] = to_json(held)
+    return Event(events.PLAN_REVISED, revision=after.revision, body=body)
+
+
+def _told(edit: PlanEdit) -> dict[str, object]:
+    """An edit as it stands in the journal; whole components are in the plan beside it."""
+    data = to_json(edit)
+    if isinstance(edit, Split):
+        data["parts"] = [part.id for part in edit.parts]
+    elif not isinstance(edit.component if hasattr(edit, "component") else "", str):
+        data["component"] = data["component"]["id"]
+    data.pop("contract", None)
+    return dict(data)
+
+
+def _counted(decision: Decision, tried: Tried) -> Tried:
+    """After a rung that led nowhere: it is not taken again."""
+    if decision.rung == "respecify":
+        return replace(tried, respecified=tried.respecified + 1)
+    if decision.rung == "split":
+        return replace(tried, depth=NEVER)
+    return replace(tried, asked=True)
+
+
+NEVER = 1_000_000
+"""A depth at which nothing is split."""
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
