@@ -13,7 +13,7 @@ from dataclasses import replace
 from graphs import component_graph, dag, document, edits, events
 from graphs.component_graph import Start
 from graphs.edits import PlanEdit, Respecify, Revision, Rewire, Split
-from graphs.errors import AnswerError, PlanError
+from graphs.errors import AnswerError, LimitReached, PlanError
 from graphs.events import Event
 from graphs.evidence import Decision, Evidence, Tried, contract_reasons, next_rung
 from graphs.ports import Brief
@@ -38,6 +38,10 @@ class Building:
         self._proofs = proofs
         self._done: dict[str, Proof] = {}
         self._in_work: set[str] = set()
+        self._starved: set[str] = set()
+        """Components that stopped because their share of the budget was used up."""
+        self._claims: frozenset[str] = frozenset()
+        """Who shares what the others have left; empty while everybody has a claim."""
         self._tried = dict(context.past.tried)
         self._starts = dict(context.past.starts)
         self._questions = len(context.past.questions)
@@ -56,6 +60,28 @@ class Building:
     async def run(self) -> tuple[dict[str, Proof], dict[str, str]]:
         """Build everything that can be built: id → proof, and id → the failed component that blocks it."""
         await self._keep()
+        proofs, blocked = await self._pass()
+        while self._starved:
+            known = (self.plan.revision, len(self._done), dict(self._tried))
+            self._claims = frozenset(self._starved)
+            for component_id in sorted(self._claims):
+                await self._decide(component_id, "once more", "the others are done, and what they left is shared anew")
+            try:
+                proofs, blocked = await self._pass()
+            except LimitReached as error:
+                # The plan as a whole had its turn: what was proven since then counts, and the rest stays as it was.
+                for component_id in sorted(self._claims - self._done.keys()):
+                    await self._decide(component_id, "give up", str(error))
+                blocked = {i: by for i, by in blocked.items() if i not in self._done and i in self._components}
+                proofs = {i: p for i, p in {**proofs, **self._done}.items() if i in self._components}
+                break
+            if (self.plan.revision, len(self._done), self._tried) == known:
+                break
+        return await self._tidy(proofs), blocked
+
+    async def _pass(self) -> tuple[dict[str, Proof], dict[str, str]]:
+        """Build all that is not proven. What was asked before is answered from the journal."""
+        self._starved.clear()
         self._scheduler = Scheduler(
             self.plan,
             self._prove,
@@ -67,7 +93,7 @@ class Building:
         )
         results = await self._scheduler.run()
         proofs = {i: r for i, r in results.items() if isinstance(r, Proof)}
-        return await self._tidy(proofs), {i: r.by for i, r in results.items() if isinstance(r, Blocked)}
+        return proofs, {i: r.by for i, r in results.items() if isinstance(r, Blocked)}
 
     def _key(self, component: Component) -> str:
         return self._briefing.brief(component).key
@@ -173,10 +199,16 @@ class Building:
         return tuple(i for i in missing if not self._above.stands_on(component.id, i))
 
     def _affords(self, component_id: str) -> bool:
-        """Whether the component's share of what is left allows more than the plain loop."""
-        weights = {i: self._tried.get(i, Tried()).weight for i in self._components if i not in self._done}
-        share = weights[component_id] / sum(weights.values())
-        return self._context.purse.share_left(component_id, share)
+        """Whether the component's share of what is left allows more than the plain loop.
+
+        At first all that are not proven have a claim. Once they have had their turn, only those that stopped for want of it.
+        """
+        claims = {component_id, *(self._claims or self._components)} - self._done.keys()
+        weights = {i: self._tried.get(i, Tried()).weight for i in claims if i in self._components}
+        enough = self._context.purse.share_left(component_id, weights[component_id] / sum(weights.values()))
+        if not enough:
+            self._starved.add(component_id)
+        return enough
 
     async def _escalate(self, component: Component, brief: Brief, proof: Proof, evidence: Evidence) -> Proof | Recut:
         """Climb until the plan is changed, or nothing is left and the component has failed."""

@@ -256,9 +256,11 @@ class DeepPurse:
     """Always has enough, unless told whom it is empty for."""
 
     empty_for: frozenset[str] = frozenset()
+    least: float = 0.0
+    """A smaller share than this is used up."""
     shares: dict[str, float] = field(default_factory=dict)
     """Component → the share it was last asked about with."""
 
     def share_left(self, component_id: str, share: float) -> bool:
         self.shares[component_id] = share
-        return component_id not in self.empty_for
+        return component_id not in self.empty_for and share >= self.least

@@ -9,7 +9,7 @@ import pytest
 
 from graphs import dag, events
 from graphs.edits import Add, Drop, Respecify, Revision
-from graphs.errors import AnswerError, UserError
+from graphs.errors import AnswerError, LimitReached, UserError
 from graphs.evidence import Tried
 from graphs.run_graph import Past
 from graphs.values import (
@@ -154,7 +154,33 @@ def test_an_empty_purse_stops_the_ladder() -> None:
     run.go()
 
     assert "a:respecify:1" not in run.strategy.asked
-    assert run.purse.shares["a"] == pytest.approx(1 / 3)
+    assert run.purse.shares["a"] == 1.0, "asked once more when it alone was left"
+
+
+def test_what_others_left_is_shared_anew_among_those_that_stopped_for_want_of_it() -> None:
+    plan = plan_of(*CHAIN.components, component("x"))
+    run = AfterRevision(
+        plan=plan, script={"a:code": ["t1"], "a:repair": ["t1"]}, respecified={"a": CLEARER}, limits=LADDER
+    )
+    run.purse.least = 0.5  # of four claims each is 0.25, and with x proven 0.33; alone it is 1
+    run.go()
+
+    assert {p.status for p in run.proofs().values()} == {"passed"}
+    assert "once more" in decisions(run, "a")
+    assert run.state["blocked"] == {}
+
+
+def test_a_ceiling_met_while_the_rest_is_shared_leaves_what_is_proven_and_delivers_it() -> None:
+    plan = plan_of(*CHAIN.components, component("x"))
+    refusal = LimitReached("usd", "no money")
+    run = Run(plan=plan, script={"a:code": ["t1"], "a:repair": ["t1"]}, respecified={"a": refusal}, limits=LADDER)
+    run.purse.least = 0.5
+    run.go()
+
+    assert {i: p.status for i, p in run.proofs().items()} == {"a": "failed", "x": "passed"}
+    assert run.state["blocked"] == {"b": "a", "c": "a"}
+    assert run.state["commit"] == "commit of the end"
+    assert decisions(run, "a")[-1] == "give up"
 
 
 def importing(*modules: str) -> str:

@@ -94,12 +94,14 @@ def test_the_rung_follows_from_the_evidence(evidence: Evidence, tried: Tried, ru
 
 def test_what_points_at_the_contract() -> None:
     torn = Evidence(A, (line(t1="5", t2=""), line(t1="", t2="5")), ("t1", "t2"))
-    impossible = Evidence(OWN, (line(a_C1="5"), line(a_C1="6")))
-    possible = Evidence(OWN, (line(a_C1="5"), line(a_C1="")))
+    impossible = Evidence(OWN, (line(a_C1="5", t1=""), line(a_C1="6", t1="")))
+    possible = Evidence(OWN, (line(a_C1="5", t1=""), line(a_C1="", t1="")))
+    hopeless = Evidence(OWN, (line(a_C1="5", t1="", t2="5"), line(a_C1="6", t1="", t2="5")))
 
     assert "read in two ways" in contract_reasons(torn)[0]
     assert "own example a.C1" in contract_reasons(impossible)[0]
     assert contract_reasons(possible) == []
+    assert contract_reasons(hopeless) == [], "programs that fail most of everything say nothing of the contract"
 
 
 def test_what_points_at_the_size() -> None:
