@@ -25,11 +25,11 @@ import os
 import random
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 from benchmark.perf.measure import arguments, report
 from benchmark.perf.ports import SPEC, Ports, context
@@ -38,7 +38,7 @@ from graphs import document, events
 from graphs.building import Building
 from graphs.errors import LimitReached
 from graphs.events import Event
-from graphs.ports import Brief, Neighbour, RedReport
+from graphs.ports import Brief, Neighbour, RedReport, Strategy
 from graphs.run_context import Past
 from graphs.values import (
     Amendment,
@@ -431,6 +431,25 @@ def least(plan: Plan) -> int:
     return tokens
 
 
+class Remembered:
+    """What the journal does for a run: a question that was answered is not paid for, or answered otherwise, again."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._answers: dict[tuple[str, str, str], Any] = {}
+
+    def __getattr__(self, step: str) -> Callable[..., Awaitable[Any]]:
+        ask = getattr(self._world, step)
+
+        async def once(brief: Brief, *told: object) -> Any:
+            key = (step, brief.key, repr(told))
+            if key not in self._answers:
+                self._answers[key] = await ask(brief, *told)
+            return self._answers[key]
+
+        return once
+
+
 async def built(case: Case, arm: str, seed: int) -> Result:
     """One plan under one arm."""
     plan = task(seed, case.size)
@@ -440,6 +459,7 @@ async def built(case: Case, arm: str, seed: int) -> Result:
     given = context(world, facts, plan, limits=limits, parallel=PARALLEL)
     try:
         for _ in range(1 + restarts):
+            given = replace(given, strategy=cast(Strategy, Remembered(world)))
             proofs, _ = await Building(given, facts.plan, {p.key: p for p in facts.proofs.values()}).run()
             passed = {p.key for p in proofs.values() if p.status == "passed"}
             given = replace(given, past=Past(passed=frozenset(passed)))
