@@ -21,6 +21,7 @@ from typing import Literal
 from agent.git import asked_git, has_commits, refuse_traps, run_git
 from agent.paths import check_paths
 from agent.printable import printable
+from agent.store.runs import began
 from graphs import dag, document
 from graphs.errors import PathRefused, PlanError, PrerequisiteError, UserError
 from graphs.values import Files, Plan, Proof
@@ -28,6 +29,7 @@ from graphs.values import Files, Plan, Proof
 PLAN_FILE = ".agent/plan.yaml"
 CUT_OFF_FILE = ".git/stepgraph-writing"
 """While files are written and not yet committed: path → digest of what is written, empty for what is taken away."""
+_RUN = re.compile(r"^Run: (\S+)$", re.MULTILINE)
 _TRAILER = re.compile(r"^(?:File: ([0-9a-f]{16}) |Gone: )(\S+)$", re.MULTILINE)
 
 Policy = Literal["refuse", "keep", "overwrite"]
@@ -104,15 +106,33 @@ def written(root: Path) -> dict[str, str] | None:
 
     ``None`` when no commit of ours leads to what is checked out.
     """
-    if not has_commits(root):
-        return None
-    messages = asked_git(root, "log", "-z", "--encoding=UTF-8", "--format=%B", "HEAD").split("\0")
-    if not any(re.search(r"^Run: \S", message, re.MULTILINE) for message in messages):
+    messages = _messages(root)
+    if not any(map(_RUN.search, messages)):
         return None
     found: dict[str, str] = {}
     for message in messages:  # newest first; in one that several were squashed into, the last line counts
         found = {**{path: digest for digest, path in _TRAILER.findall(message)}, **found}
     return {path: digest for path, digest in found.items() if _ordinary(path)}
+
+
+def _messages(root: Path) -> list[str]:
+    """Of all commits that lead to what is checked out, newest first."""
+    if not has_commits(root):
+        return []
+    return asked_git(root, "log", "-z", "--encoding=UTF-8", "--format=%B", "HEAD").split("\0")
+
+
+def check_newest(root: Path, run_id: str) -> None:
+    """``UserError`` when a run that began later has delivered to ``root``: going on with this one would undo that."""
+    if not (root / ".git").is_dir():
+        return
+    refuse_traps(root)
+    last = next((found[-1] for message in _messages(root) if (found := _RUN.findall(message))), run_id)
+    if began(last) > began(run_id):
+        raise UserError(
+            f"run {printable(last)} has delivered to {str(root)!r} since; go on with that one, or build the "
+            "specification of this one again with 'agent run'"
+        )
 
 
 def _ordinary(path: str) -> bool:

@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, closing, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from agent.checks.pytest_source import declared_ids
 from agent.checks.stub import problems_of_interface
 from agent.config import ROLES, Settings
 from agent.git import require_git
-from agent.hand_edits import Policy, check_edits, former, hand_edits, told, with_hand_edits
+from agent.hand_edits import Policy, check_edits, check_newest, former, hand_edits, told, with_hand_edits
 from agent.human import NoHuman
 from agent.models import find_model, open_model, replay
 from agent.models.base import Model
@@ -42,13 +42,11 @@ from agent.strategies import open_strategy
 from agent.threads import in_daemon_thread
 from agent.workspace import GitRepository, check_output, sole_writer
 from few_shot import exemplar, retrieve
-from graphs import dag, document, events, run_graph
-from graphs.component_graph import Start
+from graphs import dag, document, events, run_context, run_graph
 from graphs.errors import LimitReached, PathRefused, PlanError, PrerequisiteError, UserError
 from graphs.events import Event
-from graphs.evidence import Tried
 from graphs.ports import Human
-from graphs.scheduler import Slots
+from graphs.scheduler import Slots, standing
 from graphs.values import (
     Component,
     Feedback,
@@ -56,7 +54,6 @@ from graphs.values import (
     Plan,
     Proof,
     Question,
-    Requirement,
     Spec,
     Usage,
     Verdict,
@@ -155,25 +152,12 @@ class _Unhurried:
         return await self.human.ask(question)  # other components go on meanwhile
 
     async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
-        with self._waiting():
+        with standing(self.ceiling):
             return await self.human.approve(plan, notes)
 
     async def judge(self, plan: Plan, proofs: Mapping[str, Proof], verdict: Verdict | None) -> Feedback | None:
-        with self._waiting():
+        with standing(self.ceiling):
             return await self.human.judge(plan, proofs, verdict)
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        when = self.ceiling.when()
-        if when is None:
-            yield
-            return
-        left = when - asyncio.get_running_loop().time()
-        self.ceiling.reschedule(None)
-        try:
-            yield
-        finally:
-            self.ceiling.reschedule(asyncio.get_running_loop().time() + left)
 
 
 def check_component(component: Component, spec: Spec | None = None) -> list[str]:
@@ -232,6 +216,7 @@ def resume(
         _prepare(config)
         with sole_writer(config.output, home):
             check_output(config.output)
+            check_newest(config.output, info.id)
             check_edits(config.output, config.edits)
             return _drive(config, info.id, journal, who, listeners, new=False)
 
@@ -353,7 +338,7 @@ async def _run(config: RunConfig, run_id: str, journal: SqliteJournal, who: Who,
             raise
         await inbox.settle(journal)
         seconds = time.monotonic() - began
-        result = replace(_known(result, journal), usage=budget.spent, seconds=seconds)
+        result = replace(_known(result, journal, config.spec), usage=budget.spent, seconds=seconds)
         await journal.append(
             Event(
                 events.RUN_FINISHED,
@@ -561,83 +546,32 @@ def _config_of(journal: JournalReader, home: Path, change: Callable[[Settings], 
 def _past(journal: SqliteJournal, config: RunConfig) -> run_graph.Past:
     """The fold of the journal, and of earlier runs of this spec that delivered to the same place."""
     past = _fold(journal)
+    there = former(config.output) if past.plan is None and config.plan is None and not config.plan_only else None
     earlier: dict[str, Proof] = {}
-    former_spec: Spec | None = None
     for info in list_runs(config.home):
         if info.path == journal.run_dir or info.output != str(config.output):
             continue
         with SqliteJournal.read(info.path) as other:
             earlier = {**_fold(other).proofs, **earlier}
             started = next(other.events(kind=events.RUN_STARTED), None)
-            if former_spec is None and started is not None:
-                former_spec = from_json(Spec, started.body["spec"])
-    there = former(config.output) if past.plan is None and config.plan is None and not config.plan_only else None
+            # Not every run that began there delivered a plan.
+            if there is not None and past.former_spec is None and started is not None:
+                spec = from_json(Spec, started.body["spec"])
+                past.former_spec = spec if spec.digest == there.spec_digest else None
     edits = hand_edits(config.output) if config.edits == "keep" else ()
     proofs, unproven = with_hand_edits({**earlier, **past.proofs}, edits, declared_ids)
-    edited = frozenset(edit.component for edit in edits if edit.component)
-    return replace(past, former=there, former_spec=former_spec, proofs=proofs, unproven=unproven, edited=edited)
+    past.former, past.proofs, past.unproven = there, proofs, set(unproven)
+    past.edited = frozenset(edit.component for edit in edits if edit.component)
+    if unproven:
+        past.verdict = None
+    return past
 
 
 def _fold(journal: JournalReader) -> run_graph.Past:
     past = run_graph.Past()
-    proofs: dict[str, Proof] = {}
-    passed: set[str] = set()
-    for event in journal.events(kind=_FOLDED):
-        body: Any = event.body
-        if event.kind == events.PLAN_REVISED:
-            past = _after_revision(past, body)
-            held = {p.key: p for p in (from_json(Proof, p) for p in body.get("proofs", {}).values())}
-            proofs |= held
-            passed |= held.keys()
-        elif event.kind == events.REQUIREMENTS_READ:
-            past = replace(past, requirements=tuple(from_json(Requirement, r) for r in body["requirements"]))
-        elif event.kind == events.PLAN_APPROVED:
-            past = replace(past, approved=True)
-        elif event.kind in (events.COMPONENT_PASSED, events.COMPONENT_KEPT):
-            proof = from_json(Proof, body["proof"])
-            proofs[proof.key] = proof
-            passed.add(proof.key)
-            past = replace(past, verdict=None)
-        elif event.kind == events.INTEGRATION_FINISHED:
-            verdict = from_json(Verdict, body["verdict"])
-            past = replace(past, verdict=verdict if verdict.status == "passed" else None)
-        elif event.kind == events.QUESTION_ASKED:
-            past = replace(past, questions={**past.questions, body["key"]: body["id"]})
-        elif event.kind == events.QUESTION_ANSWERED:
-            past = replace(past, answers={**past.answers, body["id"]: body["answer"]})
-        elif event.kind == events.FEEDBACK_GIVEN and body["text"].strip():
-            past = replace(past, feedback=(*past.feedback, body["text"]))
-    return replace(past, proofs=proofs, passed=frozenset(passed))
-
-
-def _after_revision(past: run_graph.Past, body: Any) -> run_graph.Past:
-    plan = document.from_data(body["plan"])
-    respecified = {edit["component"] for edit in body.get("edits", ()) if edit["kind"] == "respecify"}
-    starts = {i: start for i, start in past.starts.items() if i not in respecified}
-    starts |= {i: from_json(Start, start) for i, start in body.get("starts", {}).items()}
-    tried = {i: from_json(Tried, tried) for i, tried in body.get("tried", {}).items()}
-    return replace(
-        past,
-        plan=plan,
-        verdict=None,
-        approved=past.approved and body["author"] == "evidence",
-        starts=starts,
-        tried={**past.tried, **tried},
-        feedback=past.feedback if past.plan is not None else (*plan.feedback, *past.feedback),
-    )
-
-
-_FOLDED = (
-    events.PLAN_REVISED,
-    events.REQUIREMENTS_READ,
-    events.PLAN_APPROVED,
-    events.COMPONENT_PASSED,
-    events.COMPONENT_KEPT,
-    events.INTEGRATION_FINISHED,
-    events.QUESTION_ASKED,
-    events.QUESTION_ANSWERED,
-    events.FEEDBACK_GIVEN,
-)
+    for event in journal.events(kind=run_context.FOLDED):
+        past.take_in(event)
+    return past
 
 
 def _result(result: RunResult, state: run_graph.State) -> RunResult:
@@ -668,10 +602,11 @@ def _result(result: RunResult, state: run_graph.State) -> RunResult:
     )
 
 
-def _known(result: RunResult, journal: SqliteJournal) -> RunResult:
-    """At a ceiling the graph returns nothing; what is proven is in the journal."""
-    if result.plan is not None:
+def _known(result: RunResult, journal: SqliteJournal, spec: Spec) -> RunResult:
+    """At a ceiling the graph returns nothing; what is proven of the plan in force is in the journal."""
+    past = _fold(journal) if result.plan is None else None
+    if past is None or past.plan is None:
         return result
-    past = _fold(journal)
-    here = {c.id for c in past.plan.components} if past.plan else set()
-    return replace(result, plan=past.plan, proofs={p.component: p for p in past.proofs.values() if p.component in here})
+    keys = dag.keys(past.plan, with_feedback(spec, past.plan.feedback))
+    proofs = {i: past.proofs[key] for i, key in keys.items() if key in past.proofs}
+    return replace(result, plan=past.plan, proofs=proofs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from graphs import component_graph, dag, document, edits, events
 from graphs.component_graph import Start
@@ -16,6 +17,7 @@ from graphs.edits import PlanEdit, Respecify, Revision, Rewire, Split
 from graphs.errors import AnswerError, LimitReached, PlanError
 from graphs.events import Event
 from graphs.evidence import Decision, Evidence, Tried, contract_reasons, next_rung
+from graphs.ladder import Rung
 from graphs.ports import Brief
 from graphs.run_context import Author, Context
 from graphs.scheduler import Blocked, Recut, Scheduler
@@ -25,26 +27,27 @@ from graphs.values import Component, Files, Plan, Proof, Question, Spec, to_json
 class Building:
     """One plan while it is built. ``plan`` is the revision in force."""
 
-    def __init__(self, context: Context, plan: Plan, proofs: Mapping[str, Proof]) -> None:
+    def __init__(self, context: Context, plan: Plan) -> None:
         """
         Args:
-            context: what the run is given.
+            context: what the run is given; what is proven in its ``past`` is not built again.
             plan: sound and approved.
-            proofs: component key → proof, of everything that need not be built again.
         """
         self.plan = plan
         self._context = context
         self._spec = context.spec_of(plan)
-        self._proofs = proofs
         self._done: dict[str, Proof] = {}
         self._in_work: set[str] = set()
         self._starved: set[str] = set()
         """Components that stopped because their share of the budget was used up."""
         self._claims: frozenset[str] = frozenset()
         """Who shares what the others have left; empty while everybody has a claim."""
+        self._broke = False
+        """Whether a ceiling of the run was met after everybody had had a turn."""
+        self._unanswered: set[str] = set()
+        """Keys of components about which the user was asked and gave no answer."""
         self._tried = dict(context.past.tried)
         self._starts = dict(context.past.starts)
-        self._questions = len(context.past.questions)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -61,23 +64,15 @@ class Building:
         """Build everything that can be built: id → proof, and id → the failed component that blocks it."""
         await self._keep()
         proofs, blocked = await self._pass()
-        while self._starved:
-            known = (self.plan.revision, len(self._done), dict(self._tried))
+        while self._starved and not self._broke:
+            known = (self.plan.revision, len(self._done))
             self._claims = frozenset(self._starved)
             for component_id in sorted(self._claims):
                 await self._decide(component_id, "once more", "the others are done, and what they left is shared anew")
-            try:
-                proofs, blocked = await self._pass()
-            except LimitReached as error:
-                # The plan as a whole had its turn: what was proven since then counts, and the rest stays as it was.
-                for component_id in sorted(self._claims - self._done.keys()):
-                    await self._decide(component_id, "give up", str(error))
-                blocked = {i: by for i, by in blocked.items() if i not in self._done and i in self._components}
-                proofs = {i: p for i, p in {**proofs, **self._done}.items() if i in self._components}
+            proofs, blocked = await self._pass()
+            if (self.plan.revision, len(self._done)) == known:
                 break
-            if (self.plan.revision, len(self._done), self._tried) == known:
-                break
-        return await self._tidy(proofs), blocked
+        return await self._tidy(proofs, blocked), blocked
 
     async def _pass(self) -> tuple[dict[str, Proof], dict[str, str]]:
         """Build all that is not proven. What was asked before is answered from the journal."""
@@ -85,7 +80,7 @@ class Building:
         self._scheduler = Scheduler(
             self.plan,
             self._prove,
-            self._context.journal.append,
+            self._context.append,
             key=self._key,
             parallel=self._context.parallel,
             timeout=self._context.limits.component_seconds,
@@ -101,12 +96,12 @@ class Building:
     def _fact(self, kind: str, component_id: str, **body: object) -> Event:
         return Event(kind, component=component_id, revision=self.plan.revision, body=body)
 
-    async def _decide(self, component_id: str, decision: str, reason: str, evidence: Sequence[str] = ()) -> None:
-        body = {"decision": decision, "reason": reason} | ({"evidence": list(evidence)} if evidence else {})
-        await self._context.journal.append(self._fact(events.COMPONENT_DECISION, component_id, **body))
+    async def _decide(self, component_id: str, decision: str, reason: str, **more: object) -> None:
+        fact = self._fact(events.COMPONENT_DECISION, component_id, decision=decision, reason=reason, **more)
+        await self._context.append(fact)
 
     def _past_proof(self, component: Component, key: str) -> Proof | None:
-        proof = self._proofs.get(key)
+        proof = self._context.past.proofs.get(key)
         return proof if proof is not None and (proof.component, proof.status) == (component.id, "passed") else None
 
     async def _keep(self) -> None:
@@ -115,23 +110,22 @@ class Building:
         for component_id in dag.topological(self.plan):
             component = self._components[component_id]
             kept = self._past_proof(component, self._key(component))
-            # What stands on something that is built anew was proven on other ground: `_prove` looks at it again. So it
-            # does at what the user edited.
-            if kept is None or component_id in past.unproven or not all(d in self._done for d in component.depends_on):
+            # What stands on something that is or was built anew was proven on other ground: `_prove` looks at it again.
+            # So it does at what the user edited.
+            on_the_same = all(d in self._done for d in component.depends_on) and past.stands(component)
+            if kept is None or component_id in past.unproven or not on_the_same:
                 continue
             self._enter(kept)
+            commit_id = await self._context.repository.commit(self.plan, kept)
             if kept.key not in past.passed:
-                await self._context.journal.append(self._fact(events.COMPONENT_KEPT, component_id, proof=to_json(kept)))
-            await self._commit(kept)
+                await self._context.append(
+                    self._fact(events.COMPONENT_KEPT, component_id, proof=to_json(kept)),
+                    self._fact(events.COMMITTED, component_id, commit=commit_id),
+                )
 
     def _enter(self, proof: Proof) -> None:
         self._done[proof.component] = proof
         self._files[self._position[proof.component]] = proof.files
-
-    async def _commit(self, proof: Proof) -> None:
-        commit_id = await self._context.repository.commit(self.plan, proof)
-        if proof.key not in self._context.past.passed:
-            await self._context.journal.append(self._fact(events.COMMITTED, proof.component, commit=commit_id))
 
     def _tree(self, component_id: str) -> dict[str, str]:
         """The proven files of everything a component stands on."""
@@ -144,13 +138,27 @@ class Building:
         self._in_work.add(component.id)
         try:
             return await self._built(component, self._briefing.brief(component, priority))
+        except LimitReached as error:
+            if not self._claims:
+                raise
+            # The plan as a whole had its turn: what is proven is delivered.
+            self._broke = True
+            await self._decide(component.id, "give up", str(error))
+            return self._failure(component, str(error))
         finally:
             self._in_work.discard(component.id)
 
     async def _built(self, component: Component, brief: Brief) -> Proof | Recut:
         context = self._context
+        former = self._past_proof(component, brief.key)
+        if former is None and component.id in context.past.edited:
+            return self._failure(
+                component,
+                "its files were edited by hand, and other ones are asked for now; take the edits back, or let them be "
+                "replaced (git keeps them) with --overwrite-edits",
+            )
         tree = self._tree(component.id)
-        proof = await self._proven_again(brief, tree, self._past_proof(component, brief.key))
+        proof = await self._proven_again(brief, tree, former)
         if proof is None:
             outcome = await component_graph.prove(
                 component_graph.Context(
@@ -158,21 +166,25 @@ class Building:
                     ancestors=tree,
                     strategy=context.strategy,
                     checker=context.checker,
-                    journal=context.journal,
+                    journal=context,
                     limits=context.limits,
                     revision=self.plan.revision,
                     start=self._starts.get(component.id),
                     missing=lambda files: self._missing(component, files),
-                    affords=lambda: self._affords(component.id),
+                    affords=lambda rung: self._affords(brief, rung),
                 )
             )
             if outcome.evidence is not None:
                 return await self._escalate(component, brief, outcome.proof, outcome.evidence)
             proof = outcome.proof
         if proof.status == "passed":
+            commit_id = await context.repository.commit(self.plan, proof)
+            await context.append(self._fact(events.COMMITTED, component.id, commit=commit_id))
             self._enter(proof)
-            await self._commit(proof)
         return proof
+
+    def _failure(self, component: Component, reason: str) -> Proof:
+        return Proof(component.id, self._key(component), "failed", reason=reason)
 
     async def _proven_again(self, brief: Brief, tree: Files, former: Proof | None) -> Proof | None:
         """The former proof of a component with the same key, if its tests pass on what is there now; no model is asked."""
@@ -198,11 +210,15 @@ class Building:
         missing = self._observer.observed(component, files, {}).missing
         return tuple(i for i in missing if not self._above.stands_on(component.id, i))
 
-    def _affords(self, component_id: str) -> bool:
+    def _affords(self, brief: Brief, rung: Rung | Literal["rewire"]) -> bool:
         """Whether the component's share of what is left allows more than the plain loop.
 
         At first all that are not proven have a claim. Once they have had their turn, only those that stopped for want of it.
+        What was granted once is not refused when the same way is gone again: its answers are paid for.
         """
+        component_id = brief.component.id
+        if (brief.key, rung) in self._context.past.granted:
+            return True
         claims = {component_id, *(self._claims or self._components)} - self._done.keys()
         weights = {i: self._tried.get(i, Tried()).weight for i in claims if i in self._components}
         enough = self._context.purse.share_left(component_id, weights[component_id] / sum(weights.values()))
@@ -212,28 +228,30 @@ class Building:
 
     async def _escalate(self, component: Component, brief: Brief, proof: Proof, evidence: Evidence) -> Proof | Recut:
         """Climb until the plan is changed, or nothing is left and the component has failed."""
-        if evidence.missing:
-            recut = await self._rewired(component, evidence.missing)
+        if evidence.missing and self._affords(brief, "rewire"):
+            recut = await self._rewired(component, proof, evidence.missing)
             if recut is not None:
                 return recut
             cycle = f"its code wants {', '.join(evidence.missing)}, which stands on it: it must do without"
             evidence = replace(evidence, clashes=(*evidence.clashes, cycle), missing=())
+        in_vain: set[Rung] = {"ask"} if brief.key in self._unanswered else set()
         while True:
-            tried = self._tried.get(component.id, Tried())
-            decision = next_rung(evidence, tried, self._context.limits)
-            if decision.rung is not None and decision.rung != "ask" and not self._affords(component.id):
-                decision = Decision(None, "its share of the budget is used up", decision.evidence)
-            if decision.rung is None:
-                await self._decide(component.id, "give up", decision.reason, decision.evidence)
+            decision = next_rung(evidence, self._tried.get(component.id, Tried()), self._context.limits, in_vain)
+            rung = decision.rung
+            if rung is not None and rung != "ask" and not self._affords(brief, rung):
+                decision, rung = Decision(None, "its share of the budget is used up", decision.evidence), None
+            if rung is None:
+                await self._decide(component.id, "give up", decision.reason, evidence=list(decision.evidence))
                 return proof
-            await self._decide(component.id, decision.rung, decision.reason, decision.evidence)
+            taken = {"evidence": list(decision.evidence), "key": brief.key, "rung": rung}
+            await self._decide(component.id, rung, decision.reason, **taken)
             try:
                 edit = await self._edit(decision, brief, proof, evidence)
                 if edit is not None:
                     return self._recut(edit, component.id, proof)
             except (AnswerError, PlanError) as error:
-                await self._decide(component.id, f"{decision.rung} failed", str(error))
-            self._tried[component.id] = _counted(decision, tried)
+                await self._decide(component.id, f"{rung} failed", str(error))
+            in_vain.add(rung)
 
     async def _edit(self, decision: Decision, brief: Brief, proof: Proof, evidence: Evidence) -> PlanEdit | None:
         """The change of the plan that a rung stands for; ``None`` when the user gave no answer."""
@@ -241,7 +259,7 @@ class Building:
         if decision.rung == "ask":
             return await self._asked(brief, proof, evidence)
         step = self._fact(events.COMPONENT_STEP, component.id, step=decision.rung, attempt=1, detail="")
-        await context.journal.append(step)
+        await context.append(step)
         if decision.rung == "split":
             parts = await context.strategy.split(brief, 1, proof.files, decision.evidence)
             return Split(component.id, parts, decision.reason, decision.evidence)
@@ -252,45 +270,37 @@ class Building:
     async def _asked(self, brief: Brief, proof: Proof, evidence: Evidence) -> PlanEdit | None:
         """Ask the user; the answer becomes part of the contract, in the user's words."""
         context, component = self._context, brief.component
-        question_id = context.past.questions.get(brief.key)
-        question = self._question(question_id, component, proof, evidence)
+        known = context.past.questions.get(brief.key)
+        question = _question(known or f"Q{len(context.past.questions) + 1}", component, proof, evidence)
         answer = context.past.answers.get(question.id)
         if answer is None:
             present = context.human.present()
-            if question_id is None:
+            if known is None or present:  # asked once more after a kill, so that whoever watches sees that it waits
                 body = {"id": question.id, "text": question.text, "options": list(question.options)}
                 fact = self._fact(events.QUESTION_ASKED, component.id, **body, key=brief.key, asked=present)
-                await context.journal.append(fact)
+                await context.append(fact)
             async with self._scheduler.waiting(component.id):
                 answer = await context.human.ask(question)
             if answer is None or not answer.strip():
+                self._unanswered.add(brief.key)
                 return None
             fact = self._fact(events.QUESTION_ANSWERED, component.id, id=question.id, answer=answer)
-            await context.journal.append(fact)
+            await context.append(fact)
         settled = f"{component.contract.behaviour.rstrip()}\n\nSettled with the user. {question.text}\nAnswer: {answer.strip()}\n"
         contract = replace(component.contract, behaviour=settled)
         return Respecify(replace(component, contract=contract), f"the user answered {question.id}: {answer.strip()}")
 
-    def _question(self, known: str | None, component: Component, proof: Proof, evidence: Evidence) -> Question:
-        if known is None:
-            self._questions += 1
-        number = known or f"Q{self._questions}"
-        doubts = contract_reasons(evidence)
-        text = f"{component.id!r} ({component.purpose}) could not be built. {_sentence(doubts[0] if doubts else proof.reason)}"
-        options = ("The test is right.", "The programs are right.") if evidence.clashes else ()
-        return Question(number, component.id, f"{text} What should hold?", options)
-
-    async def _rewired(self, component: Component, missing: Sequence[str]) -> Recut | None:
+    async def _rewired(self, component: Component, proof: Proof, missing: Sequence[str]) -> Recut | None:
         """Let a component stand on what its code uses; ``None`` when that would be a cycle."""
         names = ", ".join(missing)
         edit = Rewire(component.id, (*component.depends_on, *missing), f"its code uses {names}")
         try:
-            return self._recut(edit, component.id, None)
+            return self._recut(edit, component.id, proof)
         except PlanError as error:
             await self._decide(component.id, "rewire failed", str(error))
             return None
 
-    def _recut(self, edit: PlanEdit, component_id: str, proof: Proof | None) -> Recut:
+    def _recut(self, edit: PlanEdit, component_id: str, proof: Proof) -> Recut:
         """Change the plan for a component in work. ``PlanError`` when what would come of it is not sound."""
         before, in_work = self.plan, self._in_work - {component_id}
         after = edits.apply(
@@ -298,27 +308,24 @@ class Building:
         )
         tried = self._tried.get(component_id, Tried())
         kept: dict[str, Start] = {}
+        if isinstance(edit, Respecify):
+            self._tried[component_id] = replace(tried, respecified=tried.respecified + 1)
+            self._starts.pop(component_id, None)
+        elif proof.test_ids:  # its contract is what it was, and so are the tests of it
+            kept[component_id] = Start(proof.tests, proof.test_ids)
         if isinstance(edit, Split):
             weight = tried.weight / (len(edit.parts) + 1)
-            shared = Tried(depth=tried.depth + 1, weight=weight)
-            self._tried |= {part.id: shared for part in edit.parts}
+            self._tried |= {part.id: Tried(depth=tried.depth + 1, weight=weight) for part in edit.parts}
             self._tried[component_id] = replace(tried, depth=tried.depth + 1, weight=weight)
-            if proof is not None and proof.test_ids:
-                kept[component_id] = Start(proof.tests, proof.test_ids)
-        elif isinstance(edit, Respecify):
-            self._tried[component_id] = replace(tried, respecified=tried.respecified + 1, asked=False)
-            self._starts.pop(component_id, None)
         self._starts |= kept
         self.plan = after
         self._lay_out()
         fact = revised(before, after, self._spec, self._spec, "evidence", edit.reason, (edit,), kept, self._tried)
         return Recut(after, (fact,))
 
-    async def _tidy(self, proofs: dict[str, Proof]) -> dict[str, Proof]:
-        """Make the declared edges those that were seen: proofs hold on, since the code and what it can see are the same."""
+    async def _tidy(self, proofs: dict[str, Proof], blocked: Mapping[str, str]) -> dict[str, Proof]:
+        """Make the declared edges those that were seen: proofs hold on, since each is proven on what it still stands on."""
         rewires = self._observed_rewires(proofs)
-        if not rewires:
-            return proofs
         context, before = self._context, self.plan
         while rewires:
             try:
@@ -331,24 +338,22 @@ class Building:
             except PlanError as error:
                 await self._decide(next(iter(rewires)), "leave the edges", str(error))
                 return proofs
-            spoilt = await self._needed_after_all(after, rewires, proofs)
+            held, spoilt = await self._hold_on(after, rewires, proofs)
             if not spoilt:
                 break
-            for component_id in spoilt:
-                await self._decide(component_id, "leave the edges", "without what it declares it is no longer proven")
+            for component_id, why in spoilt.items():
+                await self._decide(component_id, "leave the edges", why)
                 del rewires[component_id]
         if not rewires:
             return proofs
         self.plan = after
-        self._lay_out()
-        known = {i: replace(proofs[i], key=self._key(self._components[i])) for i in rewires}
         why = "dependencies are those that were seen in the code"
         fact = revised(
-            before, after, self._spec, self._spec, "evidence", why, tuple(rewires.values()), {}, self._tried, known
+            before, after, self._spec, self._spec, "evidence", why, tuple(rewires.values()), {}, self._tried, held
         )
-        await context.journal.append(fact)
-        self._done |= known
-        return {**proofs, **known}
+        # Whoever watches takes what was blocked for something to build, now that the plan is another.
+        await context.append(fact, *(self._fact(events.COMPONENT_BLOCKED, i, by=by) for i, by in blocked.items()))
+        return {**proofs, **held}
 
     def _observed_rewires(self, proofs: Mapping[str, Proof]) -> dict[str, PlanEdit]:
         """Component id → the edges its code has, where they are not the declared ones."""
@@ -370,27 +375,34 @@ class Building:
             found[component.id] = Rewire(component.id, wanted, f"its code {' and '.join(words)}")
         return found
 
-    async def _needed_after_all(
+    async def _hold_on(
         self, after: Plan, rewires: Mapping[str, PlanEdit], proofs: Mapping[str, Proof]
-    ) -> list[str]:
-        """Of the rewired components, those that are no longer proven on what they would stand on."""
+    ) -> tuple[dict[str, Proof], dict[str, str]]:
+        """The proofs of the components that the rewires concern, as they are in the next plan; and which rewires must not
+        be, because something would no longer be proven: component id → why."""
         above, briefing = dag.Ancestors(after), dag.Briefing(after, self._spec)
-        components = {c.id: c for c in after.components}
-        spoilt = []
-        for component_id in rewires:
-            brief = briefing.brief(components[component_id])
-            if brief.examples != self._briefing.brief(self._components[component_id]).examples:
-                spoilt.append(component_id)
+        held: dict[str, Proof] = {}
+        spoilt: dict[str, str] = {}
+        for component in after.components:
+            proof = proofs.get(component.id)
+            same_ground = above.agrees(self._above, component.id)
+            if proof is None or proof.status != "passed" or (same_ground and component.id not in rewires):
                 continue
-            there = above.of(component_id)
-            if there == self._above.of(component_id):
-                continue
-            proof = proofs[component_id]
-            tree = {path: text for i in there for path, text in proofs[i].files.items()}
-            verdict = await self._context.checker.prove(brief, {**tree, **proof.files}, proof.tests, proof.test_ids)
-            if verdict.status != "passed":
-                spoilt.append(component_id)
-        return spoilt
+            brief, why = briefing.brief(component), ""
+            if brief.examples != self._briefing.brief(self._components[component.id]).examples:
+                why = f"without what it declares, {component.id} is no longer judged by an example of the spec"
+            elif not same_ground:
+                tree = {path: text for i in above.of(component.id) for path, text in proofs[i].files.items()}
+                verdict = await self._context.checker.prove(brief, {**tree, **proof.files}, proof.tests, proof.test_ids)
+                proof = replace(proof, verdict=verdict)
+                if verdict.status != "passed":
+                    why = f"without what it declares, {component.id} is no longer proven"
+            if why:
+                guilty = (i for i in rewires if i == component.id or self._above.stands_on(component.id, i))
+                spoilt |= dict.fromkeys(guilty, why)
+            else:
+                held[component.id] = replace(proof, key=brief.key)
+        return held, spoilt
 
 
 def revised(
@@ -446,17 +458,13 @@ def _told(edit: PlanEdit) -> dict[str, object]:
     return dict(data)
 
 
-def _counted(decision: Decision, tried: Tried) -> Tried:
-    """After a rung that led nowhere: it is not taken again."""
-    if decision.rung == "respecify":
-        return replace(tried, respecified=tried.respecified + 1)
-    if decision.rung == "split":
-        return replace(tried, depth=NEVER)
-    return replace(tried, asked=True)
-
-
-NEVER = 1_000_000
-"""A depth at which nothing is split."""
+def _question(number: str, component: Component, proof: Proof, evidence: Evidence) -> Question:
+    doubts = contract_reasons(evidence)
+    text = (
+        f"{component.id!r} ({component.purpose}) could not be built. {_sentence(doubts[0] if doubts else proof.reason)}"
+    )
+    options = ("The test is right.", "The programs are right.") if evidence.clashes else ()
+    return Question(number, component.id, f"{text} What should hold?", options)
 
 
 def _sentence(text: str) -> str:

@@ -31,7 +31,7 @@ from graphs.events import Event
 from graphs.evidence import Evidence, Line, doubts, in_doubt
 from graphs.ladder import Rung
 from graphs.ports import Brief, Checker, Journal, RedReport, Strategy
-from graphs.values import Files, Limits, Proof, Verdict, from_json, to_json
+from graphs.values import Amendment, Files, Limits, Proof, Verdict, from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Context:
     """What is there already."""
     missing: Callable[[Files], Sequence[str]] = lambda _: ()
     """Ids of components whose modules the given files import though the component does not stand on them."""
-    affords: Callable[[], bool] = lambda: True
-    """Whether the component's share of the budget allows another rung of the ladder."""
+    affords: Callable[[Rung], bool] = lambda _: True
+    """Whether the component's share of the budget allows that rung of the ladder."""
 
 
 class State(TypedDict, total=False):
@@ -120,8 +120,8 @@ async def _emit(context: Context, kind: str, **body: Any) -> None:
     )
 
 
-async def _decide(context: Context, decision: str, reason: str) -> None:
-    await _emit(context, events.COMPONENT_DECISION, decision=decision, reason=reason)
+async def _decide(context: Context, decision: str, reason: str, **more: str) -> None:
+    await _emit(context, events.COMPONENT_DECISION, decision=decision, reason=reason, **more)
 
 
 async def write_tests(state: State, runtime: Runtime[Context]) -> State:
@@ -287,12 +287,12 @@ async def _climb(state: State, update: State, context: Context, stuck: str) -> S
     elif agreed and "amend" in rungs and "amend" not in tried:
         following = "amend"
         reason = f"{len(_lines(state))} independent programs agree against {_names(list(agreed))}; {stuck}"
-    if following is not None and not context.affords():
+    if following is not None and not context.affords(following):
         following, reason = None, f"its share of the budget is used up; {stuck}"
     if following is None:
         await _decide(context, "stop", reason)
         return {**update, "end": reason}
-    await _decide(context, _SAID[following], reason)
+    await _decide(context, _SAID[following], reason, key=context.brief.key, rung=following)
     return {**update, "tried": [*tried, following], "next": following}
 
 
@@ -310,9 +310,13 @@ async def repair(state: State, runtime: Runtime[Context]) -> State:
     number = state["repairs"] + 1
     await _emit(context, events.COMPONENT_STEP, step="repair", attempt=number, detail="")
     best = state["lines"][state["current"]]
-    files = await context.strategy.repair(
-        context.brief, number, best["files"], state["tests"], from_json(Verdict, best["verdict"]), state["notes"]
-    )
+    try:
+        files = await context.strategy.repair(
+            context.brief, number, best["files"], state["tests"], from_json(Verdict, best["verdict"]), state["notes"]
+        )
+    except AnswerError as error:  # a repair that changes nothing: the other rungs are still there
+        await _decide(context, "keep the files", f"repair {number} brought no usable answer: {error}")
+        files = {}
     return {
         "files": {**best["files"], **_only(files, context.brief.component.files)},
         "step": "repair",
@@ -327,8 +331,19 @@ async def candidate(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     number = len(state["lines"]) + 1
     await _emit(context, events.COMPONENT_STEP, step="candidate", attempt=number, detail="")
-    files = _only(await context.strategy.code(context.brief, number), context.brief.component.files)
+    try:
+        written = await context.strategy.code(context.brief, number)
+    except AnswerError as error:
+        end = f"no fresh program came: {error}"
+        await _decide(context, "stop", end)
+        return {"end": end}
+    files = _only(written, context.brief.component.files)
     return {"files": files, "step": "candidate", "attempt": state["attempt"] + 1, "notes": []}
+
+
+def after_candidate(state: State) -> str:
+    """On to its verdict, if there is a program."""
+    return END if state.get("end") else "judge"
 
 
 async def amend(state: State, runtime: Runtime[Context]) -> State:
@@ -345,7 +360,10 @@ async def amend(state: State, runtime: Runtime[Context]) -> State:
     }
     if not asked:
         return {**again, "stale_repairs": _no_way(context.limits)}
-    answer = await context.strategy.amend(context.brief, 1, state["tests"], asked)
+    try:
+        answer = await context.strategy.amend(context.brief, 1, state["tests"], asked)
+    except AnswerError as error:
+        answer = Amendment(kept={doubt.id: f"no usable answer came: {error}" for doubt in asked})
     clashes = [
         f"{_names([i])} was kept though {len(agreed[i])} programs agree against it: {why}"
         for i, why in answer.kept.items()
@@ -428,8 +446,9 @@ def component_graph() -> CompiledStateGraph[State, Context, State, State]:
     builder.add_edge("write_code", "red")
     builder.add_conditional_edges("red", after_red, ["write_tests", "judge", END])
     builder.add_conditional_edges("judge", after_judge, ["repair", "candidate", "amend", END])
-    for node_name in ("repair", "candidate", "amend"):
-        builder.add_edge(node_name, "judge")
+    builder.add_edge("repair", "judge")
+    builder.add_conditional_edges("candidate", after_candidate, ["judge", END])
+    builder.add_edge("amend", "judge")
     return builder.compile(name="component")
 
 

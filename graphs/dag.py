@@ -803,6 +803,10 @@ class Ancestors:
         """Whether ``other`` is below it."""
         return bool(self._below[component_id] >> self._position[other] & 1)
 
+    def agrees(self, other: Ancestors, component_id: str) -> bool:
+        """Whether it stands on the same components in ``other``, whose plan has the same ones in the same order."""
+        return self._below[component_id] == other._below[component_id]
+
     def select(self, component_id: str, values: Sequence[T]) -> Iterator[T]:
         """Of ``values``, one for each component in plan order, those of the components it stands on."""
         return compress(values, bin(self._below[component_id])[:1:-1].encode().translate(_AS_FLAGS))

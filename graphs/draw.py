@@ -304,7 +304,9 @@ class RunState:
 
     def _amend(self, event: Event) -> None:
         body = event.body
-        self.amended.append(Amended(event.component, str(body.get("id", "")), str(body.get("reason", ""))))
+        amended = Amended(event.component, str(body.get("id", "")), str(body.get("reason", "")))
+        if amended not in self.amended:  # a resumed run goes through it once more
+            self.amended.append(amended)
 
     def _listen(self, event: Event) -> None:
         body = event.body
@@ -343,7 +345,7 @@ class RunState:
         stale = set(_texts(body, "stale")) if "stale" in body else self._changed(plan)
         known, before = self.components, self.plan
         self.plan, self.title, self.integration = plan, plan.title, None
-        self.revisions.append(_revised(plan.revision, body))
+        self.revisions.append(revised(plan.revision, body))
         if before is None or body.get("author") != "evidence":
             self.phase = "waiting for approval"
         now = {c.id: c for c in plan.components}
@@ -498,7 +500,8 @@ def _texts(body: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(str(v) for v in found)
 
 
-def _revised(revision: int, body: Mapping[str, Any]) -> Revised:
+def revised(revision: int, body: Mapping[str, Any]) -> Revised:
+    """What a ``plan.revised`` says beside the plan."""
     edits = body.get("edits")
     return Revised(
         revision=revision,

@@ -59,8 +59,6 @@ class Tried:
     """How often its contract was written anew from evidence."""
     depth: int = 0
     """How many splits made it: 0 for a component of the first plan."""
-    asked: bool = False
-    """Whether the user was asked and gave no answer."""
     weight: float = 1.0
     """Its share of the budget against that of others; a split divides it."""
 
@@ -163,11 +161,15 @@ def splittable(evidence: Evidence) -> bool:
     return bool(evidence.lines) and code_lines(evidence.lines[0].files) >= SPLITTABLE_LINES
 
 
-def next_rung(evidence: Evidence, tried: Tried, limits: Limits) -> Decision:
-    """Where a component goes that its own loop could not prove: ``respecify``, ``split``, ``ask`` or nowhere."""
+def next_rung(evidence: Evidence, tried: Tried, limits: Limits, in_vain: Collection[Rung] = ()) -> Decision:
+    """Where a component goes that its own loop could not prove: ``respecify``, ``split``, ``ask`` or nowhere.
+
+    ``in_vain``: rungs that were taken on this evidence and led to nothing.
+    """
     contract, size = contract_reasons(evidence), size_reasons(evidence)
-    may_respecify = "respecify" in limits.rungs and tried.respecified < limits.respecifications
-    may_split = "split" in limits.rungs and tried.depth < limits.split_depth and splittable(evidence)
+    rungs = [rung for rung in limits.rungs if rung not in in_vain]
+    may_respecify = "respecify" in rungs and tried.respecified < limits.respecifications
+    may_split = "split" in rungs and tried.depth < limits.split_depth and splittable(evidence)
     facts = (*contract, *size, *([evidence.reason] if evidence.reason else []))
     if may_respecify and contract:
         return Decision("respecify", f"the contract is at fault: {contract[0]}", facts)
@@ -179,7 +181,7 @@ def next_rung(evidence: Evidence, tried: Tried, limits: Limits) -> Decision:
         )
     if may_split:
         return Decision("split", "a clearer contract did not help either, so it is cut smaller", facts)
-    if "ask" in limits.rungs and not tried.asked:
+    if "ask" in rungs:
         return Decision("ask", "nothing that could be tried without the user is left", facts)
     return Decision(None, "nothing is left to try", facts)
 
@@ -197,19 +199,20 @@ def implicated(verdict: Verdict, owners: Files, examples: Files) -> dict[str, li
     """
     found: dict[str, list[str]] = {}
     for case in verdict.failing:
-        places = [path for path in re.findall(r"[\w./-]+\.py", case.message) if _owned(path, owners)]
-        code = [owner for path in places if (owner := _owned(path, owners)) and not path.startswith("tests/")]
-        culprit = code[-1] if code else examples.get(case.id) or _owned(case.id.partition("::")[0], owners)
+        places = [_owned(path, owners) for path in re.findall(r"[\w./-]+\.py", case.message)]
+        code = [place for place in places if place and not place.startswith("tests/")]
+        test = _owned(case.id.partition("::")[0], owners)
+        culprit = owners[code[-1]] if code else examples.get(case.id) or owners.get(test)
         if culprit:
-            where = f"the traceback ends in {places[-1]}" if code else "it answers for it"
+            where = f"the traceback ends in {code[-1]}" if code else "it answers for it"
             found.setdefault(culprit, []).append(f"{case.id} fails in the assembled repository, and {where}")
     return found
 
 
 def _owned(path: str, owners: Files) -> str:
-    """The owner of a path as it stands in a traceback, where directories may come before it."""
+    """A path of a traceback, where directories may come before it, as the plan has it; empty when nobody owns it."""
     parts = path.split("/")
-    return next((owners[p] for i in range(len(parts)) if (p := "/".join(parts[i:])) in owners), "")
+    return next((p for i in range(len(parts)) if (p := "/".join(parts[i:])) in owners), "")
 
 
 def _names(ids: Collection[str], most: int = 2) -> str:

@@ -44,14 +44,8 @@ class State(TypedDict, total=False):
     proofs: dict[str, dict[str, Any]]
     blocked: dict[str, str]
     verdict: dict[str, Any] | None
-    rounds: int
-    """How often components went back to work because the whole did not pass."""
-    mend: bool
-    """Whether the whole does not pass and components go back to work."""
-    recut: bool
-    """Whether mending the whole changed the plan."""
-    feedback: list[str]
-    """Everything the user said was wrong, oldest first; more than the plan holds: to be worked in."""
+    next: str
+    """The phase after ``integrate`` and ``mend``."""
     content: bool
     """Whether the user has nothing more to say, or nobody is there."""
     commit: str
@@ -60,25 +54,29 @@ class State(TypedDict, total=False):
 async def intake(state: State, runtime: Runtime[Context]) -> State:
     """List the requirements, unless a plan brings them."""
     context = runtime.context
-    plan = context.past.plan or context.given_plan or context.past.former
-    known: State = {"feedback": list(context.past.feedback or (plan.feedback if plan else ()))}
-    if plan is not None:
-        return {**known, "requirements": to_json(plan.requirements)}
-    if context.past.requirements:
-        return {**known, "requirements": to_json(context.past.requirements)}
-    requirements = await context.strategy.requirements(context.spec)
-    await context.journal.append(Event(events.REQUIREMENTS_READ, body={"requirements": to_json(requirements)}))
-    return {**known, "requirements": to_json(requirements)}
+    past = context.past
+    plan = past.plan or context.given_plan or past.former
+    requirements = plan.requirements if plan is not None else past.requirements
+    if plan is None and not requirements:
+        requirements = await context.strategy.requirements(context.spec)
+        await context.append(Event(events.REQUIREMENTS_READ, body={"requirements": to_json(requirements)}))
+    return {"requirements": to_json(requirements)}
 
 
 async def decompose(state: State, runtime: Runtime[Context]) -> State:
     """Split the task into components, take the user's plan, or cut the plan there is anew for what has changed."""
     context = runtime.context
     there = document.from_data(state["plan"]) if "plan" in state else context.past.plan
-    if there is not None:
-        if len(state["feedback"]) > len(there.feedback):
-            return await _revise(context, there, context.spec_of(there), state["feedback"])
-        return {"plan": document.to_data(_sound(context, there))}
+    update: State = (
+        await _first(context, state) if there is None else {"plan": document.to_data(_sound(context, there))}
+    )
+    plan = document.from_data(update["plan"])
+    said = context.past.feedback
+    return update if len(said) <= len(plan.feedback) else await _revise(context, plan, context.spec_of(plan), said)
+
+
+async def _first(context: Context, state: State) -> State:
+    """The first plan of this run."""
     former = context.past.former
     author: Author = "user"
     why = "first cut"
@@ -87,16 +85,18 @@ async def decompose(state: State, runtime: Runtime[Context]) -> State:
     elif former is not None and former.spec_digest == context.spec.digest:
         plan, author, why = _sound(context, former), "kept", "the output of an earlier run stands on it"
     elif former is not None:
-        return await _revise(context, former, context.past.former_spec, former.feedback)
+        before = context.past.former_spec
+        before = before and context.with_feedback(before, former.feedback)
+        return await _revise(context, former, before, former.feedback)
     else:
         requirements = [from_json(Requirement, r) for r in state["requirements"]]
         exemplars = context.choose_exemplars(context.spec)
-        await context.journal.append(
+        await context.append(
             Event(events.EXEMPLARS_CHOSEN, body={"names": list(exemplars.names), "why": list(exemplars.why)})
         )
         plan, author = await context.strategy.plan(context.spec, requirements, exemplars.texts), "model"
     spec = context.spec_of(plan)
-    await context.journal.append(revised(None, plan, spec, spec, author, why))
+    await context.append(revised(None, plan, spec, spec, author, why))
     return {"plan": document.to_data(plan)}
 
 
@@ -116,7 +116,7 @@ async def _revise(context: Context, plan: Plan, spec_before: Spec | None, feedba
     after = edits.apply(plan, revision, spec=spec, check_component=context.check_component)
     why = "the user said what is wrong" if len(feedback) > len(plan.feedback) else "the specification has changed"
     before = spec_before or spec
-    await context.journal.append(revised(plan, after, before, spec, "model", why, revision.edits))
+    await context.append(revised(plan, after, before, spec, "model", why, revision.edits))
     notes = _compared(dag.difference(plan, before, after, spec))
     return {"plan": document.to_data(after), "approved": False, "notes": notes}
 
@@ -146,7 +146,7 @@ async def approve(state: State, runtime: Runtime[Context]) -> State:
         _spare_edits(context, _sound(context, approved))
         spec = context.spec_of(approved)
         facts.insert(0, revised(plan, approved, spec, spec, "user", "edited before the build"))
-    await context.journal.append(*facts)
+    await context.append(*facts)
     return {"approved": True, "plan": document.to_data(approved)}
 
 
@@ -175,9 +175,7 @@ def after_approve(state: State) -> str:
 async def build(state: State, runtime: Runtime[Context]) -> State:
     """Prove every component, as parallel as the plan allows, and commit each one as it is proven."""
     context = runtime.context
-    earlier = [from_json(Proof, p) for p in state.get("proofs", {}).values()]
-    known = {**context.past.proofs, **{p.key: p for p in earlier if p.status == "passed"}}
-    building = Building(context, document.from_data(state["plan"]), known)
+    building = Building(context, document.from_data(state["plan"]))
     proofs, blocked = await building.run()
     return {"plan": document.to_data(building.plan), "proofs": to_json(proofs), "blocked": blocked}
 
@@ -187,12 +185,16 @@ async def integrate(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     plan = document.from_data(state["plan"])
     if any(state["proofs"].get(c.id, {}).get("status") != "passed" for c in plan.components):
-        return {"verdict": None, "mend": False}
-    past = context.past
-    if past.verdict is not None and past.plan is not None and plan.revision == past.plan.revision:
-        return {"verdict": to_json(past.verdict), "mend": False}
-    proofs = [from_json(Proof, p) for p in state["proofs"].values()]
-    await context.journal.append(Event(events.INTEGRATION_STARTED, revision=plan.revision))
+        return {"verdict": None, "next": "deliver"}
+    verdict = context.past.verdict
+    if verdict is None:
+        verdict = await _tested(context, plan, [from_json(Proof, p) for p in state["proofs"].values()])
+    again = verdict.status != "passed" and context.past.failures <= context.limits.integration_rounds
+    return {"verdict": to_json(verdict), "next": "mend" if again else "deliver"}
+
+
+async def _tested(context: Context, plan: Plan, proofs: Sequence[Proof]) -> Verdict:
+    await context.append(Event(events.INTEGRATION_STARTED, revision=plan.revision))
     verdict = await context.checker.integrate(
         plan,
         context.spec_of(plan),
@@ -200,16 +202,13 @@ async def integrate(state: State, runtime: Runtime[Context]) -> State:
         {path: text for p in proofs for path, text in p.tests.items()},
         [i for p in proofs for i in p.test_ids],
     )
-    await context.journal.append(
-        Event(events.INTEGRATION_FINISHED, revision=plan.revision, body={"verdict": to_json(verdict)})
-    )
-    again = verdict.status != "passed" and state.get("rounds", 0) < context.limits.integration_rounds
-    return {"verdict": to_json(verdict), "mend": again}
+    await context.append(Event(events.INTEGRATION_FINISHED, revision=plan.revision, body={"verdict": to_json(verdict)}))
+    return verdict
 
 
-def after_integrate(state: State) -> str:
-    """Back to work while the whole does not pass and rounds are left."""
-    return "mend" if state["mend"] else "deliver"
+def after_whole(state: State) -> str:
+    """Back to work while the whole does not pass and rounds are left; another plan is built, other code tested again."""
+    return state["next"]
 
 
 async def mend(state: State, runtime: Runtime[Context]) -> State:
@@ -217,19 +216,10 @@ async def mend(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     plan = document.from_data(state["plan"])
     proofs = {i: from_json(Proof, p) for i, p in state["proofs"].items()}
-    verdict = from_json(Verdict, state["verdict"])
-    better, recut = await mended(context, plan, proofs, verdict, state.get("rounds", 0))
-    update: State = {"rounds": state.get("rounds", 0) + 1, "recut": recut is not None}
+    better, recut = await mended(context, plan, proofs, from_json(Verdict, state["verdict"]))
     if recut is not None:
-        return {**update, "plan": document.to_data(recut)}
-    if not better:
-        return {**update, "rounds": context.limits.integration_rounds}
-    return {**update, "proofs": to_json({**proofs, **better})}
-
-
-def after_mend(state: State) -> str:
-    """Another plan is built; other code is tested as a whole again."""
-    return "build" if state["recut"] else "integrate"
+        return {"plan": document.to_data(recut), "next": "build"}
+    return {"proofs": to_json({**proofs, **better}), "next": "integrate" if better else "deliver"}
 
 
 async def deliver(state: State, runtime: Runtime[Context]) -> State:
@@ -250,10 +240,10 @@ async def listen(state: State, runtime: Runtime[Context]) -> State:
     said = await context.human.judge(plan, proofs, verdict)
     if said is None:
         return {"content": True}
-    await context.journal.append(Event(events.FEEDBACK_GIVEN, revision=plan.revision, body=to_json(said)))
+    await context.append(Event(events.FEEDBACK_GIVEN, revision=plan.revision, body=to_json(said)))
     if not said.text.strip():
         return {"content": True}
-    return {"content": False, "feedback": [*state["feedback"], said.text], "rounds": 0, "verdict": None}
+    return {"content": False}
 
 
 def after_listen(state: State) -> str:
@@ -290,8 +280,8 @@ def run_graph() -> CompiledStateGraph[State, Context, State, State]:
     builder.add_edge("decompose", "approve")
     builder.add_conditional_edges("approve", after_approve, ["build", END])
     builder.add_edge("build", "integrate")
-    builder.add_conditional_edges("integrate", after_integrate, ["mend", "deliver"])
-    builder.add_conditional_edges("mend", after_mend, ["build", "integrate"])
+    builder.add_conditional_edges("integrate", after_whole, ["mend", "deliver"])
+    builder.add_conditional_edges("mend", after_whole, ["build", "integrate", "deliver"])
     builder.add_edge("deliver", "listen")
     builder.add_conditional_edges("listen", after_listen, ["decompose", END])
     return builder.compile(name="run")

@@ -14,8 +14,8 @@ import itertools
 import time
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
@@ -66,6 +66,21 @@ class Recut:
     """The next revision. It holds every component that is in work; none of these has changed in what it builds on."""
     facts: tuple[Event, ...]
     """What became durable with it, the revision itself first."""
+
+
+@contextmanager
+def standing(limit: asyncio.Timeout) -> Iterator[None]:
+    """A time limit stands still for the block: a person's time is nobody's fault."""
+    when, clock = limit.when(), asyncio.get_running_loop().time
+    if when is None:
+        yield
+        return
+    left = when - clock()
+    limit.reschedule(None)
+    try:
+        yield
+    finally:
+        limit.reschedule(clock() + left)
 
 
 class Slots:
@@ -132,6 +147,8 @@ class _Node:
     result: Proof | Blocked | None = None
     task: asyncio.Task[None] | None = None
     """Set by the task itself in its first step: a task that is cancelled before that would end without a word."""
+    limit: asyncio.Timeout | None = None
+    """What its build may take; set when that begins."""
     cancelled: str | None = None
     """Why someone called :meth:`Scheduler.cancel`."""
 
@@ -176,7 +193,7 @@ class Scheduler:
                 ``blocked``; each is durable before anything acts on it.
             key: the component key, for events and for the proof of a component whose build raised.
             parallel: how many components at once; ``None``: as many as are ready.
-            timeout: seconds one component may take, waiting for slots included; it then fails.
+            timeout: seconds one component may take, waiting for slots included but not for the user; it then fails.
             proven: id → proof of components that need no building; no event is emitted for them. Ids that the plan does
                 not have are ignored.
             clock: seconds, for durations.
@@ -258,12 +275,13 @@ class Scheduler:
 
     @asynccontextmanager
     async def waiting(self, component_id: str) -> AsyncIterator[None]:
-        """While a component in work waits for the user, another may take its place."""
+        """While a component in work waits for the user, another may take its place, and its time does not count."""
         node = self._nodes[component_id]
         self._waiting.add(node)
         self._wake.set()
         try:
-            yield
+            with standing(node.limit) if node.limit else nullcontext():
+                yield
         finally:
             self._waiting.discard(node)
 
@@ -372,7 +390,7 @@ class Scheduler:
         node.task = asyncio.current_task()
         began = self._clock()
         trace = ""
-        limit = asyncio.timeout(self._timeout)
+        limit = node.limit = asyncio.timeout(self._timeout)
         try:
             if node.cancelled is not None:  # while its start was being written
                 raise asyncio.CancelledError

@@ -14,8 +14,10 @@ from click.testing import CliRunner, Result
 
 from agent.cli.answer import answer
 from agent.cli.feedback import feedback
+from agent.cli.live import summary
 from agent.cli.log import log
 from agent.cli.show import show
+from agent.cli.story import load
 from agent.store.inbox import Inbox
 from agent.store.journal import SqliteJournal
 from agent.store.runs import find_run, new_run
@@ -282,7 +284,7 @@ def test_the_story_is_told_as_in_the_golden_file(home: Path) -> None:
 
 def test_show_tells_of_questions_revisions_feedback_and_replaced_tests(home: Path) -> None:
     run = recorded(home, *STORY)
-    shown = call(show, run).output.replace(run, "RUN")
+    shown = re.sub(r"\S*/agent(?= )", "agent", call(show, run).output.replace(run, "RUN"))
     assert shown[shown.index("Revisions of the plan") :] == (GOLDEN / "recut_show.txt").read_text(encoding="utf-8")
     data = json.loads(call(show, run, "--json").output)["run"]
     assert [(q["id"], q["answer"]) for q in data["questions"]] == [("Q1", "No."), ("Q2", None)]
@@ -317,3 +319,37 @@ def test_show_gives_both_versions_of_a_replaced_test(home: Path) -> None:
     ) in call(show, run, "parser").output
     assert "decision: split: it is too much at once" in call(show, run, "reader").output
     assert "           - it has 140 lines\n" in call(show, run, "reader").output
+
+
+def test_a_component_tells_which_changes_of_the_plan_concern_it(home: Path) -> None:
+    run = recorded(home, *STORY)
+    change = "the plan was cut anew, revision 2: reader was split into lexer and parser"
+    for name in ("reader", "lexer", "parser"):
+        assert change in call(log, run, "--component", name).output
+        assert change in call(show, run, name).output
+    for words in ((log, run, "--component", "cli"), (show, run, "cli")):
+        assert "the plan was cut anew" not in call(*words).output
+
+
+def test_a_plan_that_stays_as_it_was_is_not_told_as_a_new_one(home: Path) -> None:
+    body = {"plan": document.to_data(SECOND), "author": "model", "why": "the user said what is wrong"}
+    stays = Event(events.PLAN_REVISED, "", 2, {**body, "edits": [], "stale": [], "added": [], "dropped": []})
+    run = recorded(home, STARTED, PLANNED, stays, ended("passed"))
+    assert "  the user said what is wrong, and the plan stays as it was, revision 2\n" in call(log, run).output
+    assert "  2  by the model: the user said what is wrong, and the plan stays as it was\n" in call(show, run).output
+    assert "  1  by the model: first cut\n" in call(show, run).output
+    state = load(find_run(home, run).path)
+    assert "revision 2; last: the user said what is wrong, and the plan stays as it was\n" in summary(state)
+
+
+def test_what_a_resumed_run_goes_through_again_is_told_once(home: Path) -> None:
+    step = on(events.COMPONENT_STEP, "reader", step="code", attempt=1, detail="")
+    work = [on(events.COMPONENT_STARTED, "reader", key="k"), step, step, failed("reader", "no progress")]
+    gone_on = on(events.RUN_RESUMED, pid=1)
+    run = recorded(home, STARTED, PLANNED, *work, ended("failed"), gone_on, *work, passed("reader"), ended("failed"))
+    for shown in (call(log, run).output, call(show, run, "reader").output):
+        told = [line.split("  ")[-1].removeprefix("reader: ") for line in shown.splitlines()]
+        counts = [told.count(w) for w in ("work on it begins", "writing code", "not built: no progress")]
+        assert counts == [1, 2, 1]
+        assert told.count("proven: 1 test passed") == 1
+    assert len(call(log, run, "--json").output.splitlines()) == 2 * len(work) + 6

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from graphs import dag, events
+from graphs import dag, document, draw, events
 from graphs.edits import Add, Drop, Respecify, Revision
-from graphs.errors import AnswerError, LimitReached, UserError
+from graphs.errors import AnswerError, LimitReached, ModelError, UserError
 from graphs.evidence import Tried
 from graphs.run_graph import Past
 from graphs.values import (
     CaseResult,
     Contract,
+    Example,
     Feedback,
     Limits,
+    Step,
     Verdict,
     from_json,
 )
@@ -109,6 +112,8 @@ def test_a_contract_made_clearer_in_vain_is_followed_by_a_split_and_then_by_the_
         "split",
         "split failed",
         "respecify",
+        "split",
+        "split failed",
         "ask",
         "give up",
     ]
@@ -287,6 +292,139 @@ def test_a_whole_that_cannot_be_mended_ends_and_is_delivered() -> None:
     assert run.state["commit"] == "commit of the end"
 
 
+BLAMED = 'File "/x/{}.py", line 3\nE  assert 1 == 2'
+"""What an example says that fails in the code of a component."""
+
+
+class Blaming(Run):
+    """A run whose whole fails in the code of each component of ``guilty`` that was not made better."""
+
+    guilty = "ab"
+
+    def go(self) -> Run:
+        async def integrate(plan: Any, spec: Any, tree: Any, tests: Any, ids: Any) -> Verdict:
+            return whole(**{f"E_{i}": "" if "better" in tree[f"{i}.py"] else BLAMED.format(i) for i in self.guilty})
+
+        self.checker.integrate = integrate  # type: ignore[method-assign]
+        return super().go()
+
+
+def test_a_repair_that_helps_the_whole_but_breaks_what_the_component_promises_is_not_taken() -> None:
+    example = Example("b.C1", "shell", (Step("true"),))
+    promising = replace(component("b", "a"), contract=Contract({"b.py": "x: int\n"}, "It does.\n", (example,)))
+    plan = plan_of(component("a"), promising)
+    script = {"b:code": ["t1 t2 b.C1"], "b:repair": ["t1 t2 better"]}
+
+    run = Blaming(plan=plan, script=script).go()
+
+    assert run.proofs()["b"].files == {"b.py": "t1 t2 b.C1"}
+    assert run.repository.commits == ["a", "b"]
+    assert run.state["verdict"]["status"] == "failed"
+    assert decisions(run, "b")[-1] == "stop"
+
+
+@pytest.mark.parametrize("error", [AnswerError(["no file"]), ModelError("a cut stream")])
+def test_a_component_that_cannot_be_mended_ends_neither_the_run_nor_the_mending(error: Exception) -> None:
+    run = Blaming(script={"a:repair": [error], "b:repair": ["t1 t2 better"]}).go()
+
+    assert run.proofs()["b"].files == {"b.py": "t1 t2 better"}
+    assert run.state["verdict"]["status"] == "failed"
+    assert run.state["commit"] == "commit of the end"
+    assert decisions(run, "a")[-1] == "stop"
+
+
+def test_who_is_no_longer_at_fault_does_not_go_back_to_work() -> None:
+    both = whole(E1=BLAMED.format("a"), E2=BLAMED.format("b"), E3="")
+    after = replace(whole(E1="", E2="", E3=""), status="failed", reason="the entry command does not start")
+    limits = Limits(no_progress=1, rungs=(), integration_rounds=1)
+
+    run = Run(wholes=[both, both, after, after], script={"a:repair": ["t1 t2 better"]}, limits=limits).go()
+
+    assert run.proofs()["a"].files == {"a.py": "t1 t2 better"}
+    assert "back to work" not in decisions(run, "b")
+    assert [e.component for e in run.journal.events if e.kind == events.COMMITTED] == ["a", "b", "c", "a"]
+
+
+def test_a_contract_is_respecified_once_whoever_asks_for_it() -> None:
+    wholes = [whole(E1=BLAMED.format("a"))] * 4
+    script = {"a:code": ["t1"], "a:repair": ["t1"]}
+
+    run = AfterRevision(wholes=wholes, whole="failed", script=script, respecified={"a": CLEARER}, limits=LADDER).go()
+
+    assert [a for a in run.strategy.asked if "respecify" in a] == ["a:respecify:1"]
+    assert run.state["verdict"]["status"] == "failed"
+
+
+def test_an_edge_stays_when_what_stands_on_it_needs_what_is_behind() -> None:
+    plan = plan_of(component("z"), component("x", "z"), component("y", "x"))
+    script = {"x:code": [importing()], "x:tests": ["t1"], "y:code": [importing("x")], "y:tests": ["t1"]}
+
+    class Needing(Run):
+        def go(self) -> Run:
+            prove = self.checker.prove
+
+            async def needs_z(brief: Any, tree: Any, tests: Any, ids: Any) -> Verdict:
+                if brief.component.id == "y" and "z.py" not in tree:
+                    return Verdict("failed", tuple(CaseResult(i, "failed", "no z") for i in ids), "no z")
+                return await prove(brief, tree, tests, ids)
+
+            self.checker.prove = needs_z  # type: ignore[method-assign]
+            return super().go()
+
+    run = Needing(plan=plan, script=script, limits=LADDER).go()
+
+    assert len(revisions(run)) == 1
+    assert "leave the edges" in decisions(run, "x")
+
+
+def test_an_edge_stays_when_an_example_of_the_spec_would_lose_its_judge() -> None:
+    plan = plan_of(component("z"), component("x", "z"), component("y", "x"))
+    script = {"x:code": [importing()], "y:code": [f"{importing('x')}# E1"], "y:tests": ["t1"], "x:tests": ["t1"]}
+    example = Example("E1", "python", (Step("import y, z"),))
+    run = Run(plan=plan, script=script, limits=LADDER)
+    run.context = replace(run.context, spec=replace(SPEC, examples=(example,)))
+    run.go()
+
+    assert run.proofs()["y"].status == "passed"
+    after = document.from_data(run.state["plan"])
+    assert {i: p.key for i, p in run.proofs().items()} == dag.keys(after, run.context.spec)
+    assert after.component("x").depends_on == ("z",)
+
+
+def test_what_was_edited_by_hand_is_not_asked_for_anew_when_what_it_stands_on_is_respecified() -> None:
+    first = Run().go()
+    proofs = {k: p for k, p in first.past().proofs.items() if p.component == "b"}
+    past = first.past(proofs=proofs, passed=set(), verdict=None, unproven={"b"}, edited=frozenset("b"))
+    script = {"a:code": ["t1"], "a:repair": ["t1"]}
+
+    run = AfterRevision(past, plan=None, script=script, respecified={"a": CLEARER}, answers=[], limits=LADDER).go()
+
+    assert run.proofs()["a"].status == "passed"
+    assert not [a for a in run.strategy.asked if a.startswith("b")]
+    assert "edited by hand" in run.proofs()["b"].reason
+
+
+def test_feedback_that_was_given_before_there_was_a_plan_is_worked_in() -> None:
+    run = Run(Past(feedback=("Louder.",)), revisions=deque([Revision(())]), answers=[True]).go()
+
+    assert run.strategy.asked[:3] == ["requirements", "plan", "revise:1"]
+    assert run.state["plan"]["feedback"] == ["Louder."]
+
+
+def test_a_ceiling_met_in_the_second_turn_is_the_reason_of_whom_it_stopped() -> None:
+    """``a`` is proven in its second turn; then no money is left for ``b``, which it had blocked."""
+    script = {"a:code": ["t1", "t1 t2"], "a:repair": ["t1"], "b:code": [LimitReached("usd", "no money")]}
+    run = Run(plan=plan_of(*CHAIN.components, component("x")), script=script, limits=LADDER)
+    run.purse.least = 0.5
+    run.go()
+
+    assert {i: p.status for i, p in run.proofs().items()} == {"a": "passed", "b": "failed", "x": "passed"}
+    assert run.proofs()["b"].reason == "no money"
+    assert run.state["blocked"] == {"c": "b"}
+    shown = draw.fold(run.journal.events).components
+    assert {i: s.status for i, s in shown.items()} == {"a": "passed", "b": "failed", "c": "blocked", "x": "passed"}
+
+
 def compared(run: Run, shown: int) -> list[str]:
     """What was said of the difference to the earlier plan when a plan was shown."""
     return [note for note in run.human.shown[shown][1] if note.startswith(("kept:", "changed:", "added:", "dropped:"))]
@@ -297,7 +435,7 @@ def test_feedback_becomes_a_revision_and_only_what_it_touches_is_built_again() -
     louder = replace(CHAIN.components[2], contract=Contract({"c.py": "x: int\n"}, "It is loud.\n"))
     revision = Revision((Respecify(louder, "the user wants it louder"),), (*CHAIN.requirements,))
 
-    run = Run(revisions=_deque(revision), feedback=[wish, Feedback(True, True, True)], answers=[True, True]).go()
+    run = Run(revisions=deque([revision]), feedback=[wish, Feedback(True, True, True)], answers=[True, True]).go()
 
     assert run.state["plan"]["feedback"] == [wish.text]
     assert [a for a in run.strategy.asked if ":code:" in a] == ["a:code:1", "b:code:1", "c:code:1", "c:code:1"]
@@ -311,7 +449,7 @@ def test_feedback_that_a_killed_run_had_not_worked_in_is_worked_in_when_it_goes_
     first = Run().go()
     past = first.past(feedback=("Louder.",))
 
-    run = Run(past, plan=None, revisions=_deque(Revision(())), answers=[True]).go()
+    run = Run(past, plan=None, revisions=deque([Revision(())]), answers=[True]).go()
 
     assert run.strategy.asked == ["revise:1"]
     assert run.state["plan"]["feedback"] == ["Louder."]
@@ -323,8 +461,8 @@ def test_a_changed_spec_is_planned_against_the_previous_plan_and_rebuilds_only_w
     new = component("d", "a")
     revision = Revision((Add(new, "a new wish"), Drop("c", "no longer wanted")))
     changed = replace(SPEC, text="text\nand more", digest="another digest")
-    past = former.past(plan=None, former=CHAIN, former_spec=SPEC, approved=False, passed=frozenset(), verdict=None)
-    run = Run(past, plan=None, revisions=_deque(revision), answers=[True])
+    past = former.past(plan=None, former=CHAIN, former_spec=SPEC, approved=False, passed=set(), verdict=None)
+    run = Run(past, plan=None, revisions=deque([revision]), answers=[True])
     run.context = replace(run.context, spec=changed)
     run.go()
 
@@ -340,9 +478,7 @@ def test_files_that_the_user_edited_are_proven_again_and_never_written_anew() ->
     first = Run().go()
     key = dag.keys(CHAIN, SPEC)["b"]
     mine = replace(first.past().proofs[key], files={"b.py": "t1 t2 mine"})
-    past = first.past(
-        proofs={**first.past().proofs, key: mine}, verdict=None, unproven=frozenset("b"), edited=frozenset("b")
-    )
+    past = first.past(proofs={**first.past().proofs, key: mine}, verdict=None, unproven={"b"}, edited=frozenset("b"))
     run = Run(past, plan=None, answers=[]).go()
     assert run.proofs()["b"].files == {"b.py": "t1 t2 mine"}
     assert next(who for who, _, _, _ in run.checker.proved) == "b"
@@ -363,9 +499,3 @@ def test_how_far_the_ladder_was_climbed_is_known_after_a_kill() -> None:
     run = Run(past, plan=None, script={"a:code": ["t1"], "a:repair": ["t1"]}, answers=[], limits=LADDER).go()
 
     assert not [a for a in run.strategy.asked if "respecify" in a or "split" in a]
-
-
-def _deque(*revisions: Revision) -> Any:
-    from collections import deque
-
-    return deque(revisions)

@@ -356,6 +356,8 @@ def test_doctor_tells_every_setting_and_no_secret(place: Path) -> None:
     )
     assert "hidden" not in done.stdout + done.stderr
     assert "http://…@127.0.0.1:1/v1" in done.stdout
+    (row,) = (line for line in done.stdout.splitlines() if "limits.rungs" in line)
+    assert row.split(maxsplit=1)[1].split() == ["candidate,", "amend,", "respecify,", "split,", "ask", "default"]
     (row,) = (line for line in done.stdout.splitlines() if "limits.max_usd" in line)
     assert row.split() == ["limits.max_usd", "2.0", str(place / "agent.toml")]
 

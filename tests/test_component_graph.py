@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from graphs import component_graph, dag, events
 from graphs.component_graph import Start
 from graphs.errors import AnswerError, LimitReached
+from graphs.ladder import Rung
 from graphs.ports import Brief, RedReport
 from graphs.values import (
     Amendment,
@@ -49,7 +50,7 @@ class Run:
         component: Component = A,
         start: Start | None = None,
         missing: Callable[[Files], Sequence[str]] = lambda _: (),
-        affords: Callable[[], bool] = lambda: True,
+        affords: Callable[[Rung], bool] = lambda _: True,
         **script: Any,
     ) -> None:
         self.strategy = script.pop("strategy", None) or ScriptedStrategy({f"a:{k}": v for k, v in script.items()})
@@ -225,13 +226,47 @@ def test_no_answer_reaches_the_tests_or_the_files_of_others() -> None:
         assert ids == run.checker.proved[0][3]
 
 
-@pytest.mark.parametrize("error", [AnswerError(["no"]), LimitReached("usd", "no money")])
-@pytest.mark.parametrize("step", ["tests", "code", "repair"])
+NO_ANSWER, NO_MONEY = AnswerError(["no"]), LimitReached("usd", "no money")
+
+
+@pytest.mark.parametrize(
+    ("error", "step"),
+    [(NO_ANSWER, "tests"), (NO_ANSWER, "code"), (NO_MONEY, "tests"), (NO_MONEY, "code"), (NO_MONEY, "repair")],
+)
 def test_errors_of_the_ports_come_out_as_they_are(error: Exception, step: str) -> None:
     with pytest.raises(type(error)) as caught:
         Run(**{"tests": ["t1"], "code": [""], step: [error]})
 
     assert caught.value is error
+
+
+def test_a_repair_that_cannot_be_read_changes_nothing_and_the_next_one_may_help() -> None:
+    run = Run(Limits(rungs=(), no_progress=2), code=["t1"], repair=[NO_ANSWER, "t1 t2"])
+
+    assert run.proof.status == "passed"
+    assert ("keep the files", "repair 1 brought no usable answer: no") in run.decisions
+
+
+def test_a_fresh_program_that_cannot_be_read_ends_the_loop_with_the_evidence_so_far() -> None:
+    run = Run(LADDER, code=["t1", NO_ANSWER], repair=["t1"])
+
+    assert (run.proof.status, run.proof.files, run.proof.reason) == (
+        "failed",
+        {"a.py": "t1"},
+        "no fresh program came: no",
+    )
+    assert run.evidence is not None
+    assert len(run.evidence.lines) == 1
+    assert run.decisions[-1] == ("stop", run.proof.reason)
+
+
+def test_where_the_test_writer_gives_no_usable_answer_the_test_is_kept() -> None:
+    strategy = ScriptedStrategy({"a:code": ["t1", "t1"], "a:repair": ["t1"]}, amendments={"a": NO_ANSWER})
+    run = Run(LADDER, strategy=strategy)
+
+    assert (run.proof.status, run.proof.tests) == ("failed", {"tests/test_a.py": "t1 t2"})
+    assert run.evidence is not None
+    assert run.evidence.clashes == ("t2 was kept though 2 programs agree against it: no usable answer came: no",)
 
 
 CASES = ["t1", "t2", "t3"]
@@ -372,7 +407,7 @@ def test_an_amended_test_that_proves_nothing_does_not_count() -> None:
 
 
 def test_an_empty_purse_ends_the_loop_before_the_ladder() -> None:
-    run = Run(LADDER, affords=lambda: False, tests=["t1 t2"], code=["t1"], repair=["t1"])
+    run = Run(LADDER, affords=lambda _: False, tests=["t1 t2"], code=["t1"], repair=["t1"])
 
     assert run.strategy.asked.count("a:code:2") == 0
     assert run.proof.reason.startswith("its share of the budget is used up")

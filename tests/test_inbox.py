@@ -145,6 +145,13 @@ def test_settling_leaves_what_still_waits(tmp_path: Path) -> None:
         assert facts(journal, QUESTION_ANSWERED, FEEDBACK_GIVEN, NOTE) == []
 
 
+def test_the_same_words_left_twice_are_handed_out_once(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path)
+    for text in ("It is slow.", "It crashes.", "It is slow."):
+        inbox.leave("feedback", text)
+    assert [inbox.feedback() for _ in range(3)] == ["It is slow.", "It crashes.", None]
+
+
 def test_the_same_words_later_are_said_again(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path)
     with journal_of(tmp_path) as journal:

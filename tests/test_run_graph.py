@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -58,7 +59,7 @@ class Run:
         self.context = run_graph.Context(
             spec=SPEC,
             given_plan=given.pop("given_plan", None),
-            past=past or Past(),
+            past=deepcopy(past) or Past(),  # it learns while the run goes on
             strategy=self.strategy,
             checker=self.checker,
             journal=self.journal,
@@ -88,7 +89,7 @@ class Run:
             plan=CHAIN,
             approved=True,
             proofs=passed,
-            passed=frozenset(passed),
+            passed=set(passed),
             verdict=from_json(Verdict, self.state["verdict"]) if self.state["verdict"] else None,
         )
         return replace(known, **changes)
@@ -141,7 +142,7 @@ def test_a_run_goes_on_where_it_was_cut_off(proven: int) -> None:
     there = "abc"[:proven]
     kept = {key: p for key, p in first.past().proofs.items() if p.component in there}
 
-    again = Run(first.past(proofs=kept, passed=frozenset(kept), verdict=None), plan=None, answers=[]).go()
+    again = Run(first.past(proofs=kept, passed=set(kept), verdict=None), plan=None, answers=[]).go()
 
     assert sorted({a.split(":")[0] for a in again.strategy.asked}) == sorted("abc"[proven:])
     assert again.proofs() == first.proofs()
@@ -245,7 +246,7 @@ def test_an_assembled_repository_that_fails_is_told_and_delivered() -> None:
 def test_proofs_of_an_earlier_run_are_kept_told_and_committed_once() -> None:
     first = Run().go()
 
-    second = Run(first.past(plan=None, approved=False, passed=frozenset(), verdict=None)).go()
+    second = Run(first.past(plan=None, approved=False, passed=set(), verdict=None)).go()
 
     assert second.journal.kinds().count(events.COMPONENT_KEPT) == 3
     assert second.repository.commits == ["a", "b", "c"]
@@ -255,7 +256,7 @@ def test_proofs_of_an_earlier_run_are_kept_told_and_committed_once() -> None:
 
 
 def earlier(first: Run) -> Past:
-    return first.past(plan=None, approved=False, passed=frozenset(), verdict=None)
+    return first.past(plan=None, approved=False, passed=set(), verdict=None)
 
 
 def test_what_stands_on_a_rebuilt_component_is_proven_again_without_asking() -> None:

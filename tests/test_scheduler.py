@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ from graphs.errors import (
     PrerequisiteError,
 )
 from graphs.events import Event
-from graphs.scheduler import Blocked, Scheduler, Slots
+from graphs.scheduler import Blocked, Recut, Scheduler, Slots
 from graphs.values import Component, Contract, Plan, Proof, from_json
 
 
@@ -132,6 +132,68 @@ def test_every_plan_is_built_in_order_and_failures_block_exactly_what_stands_on_
             assert from_json(Proof, recorder.of(end)[i]["proof"]) == result
             assert recorder.of("started")[i] == {"key": key(plan.component(i))}
     assert {e.revision for e in recorder.written} <= {plan.revision}
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_a_plan_may_change_at_every_component_and_everything_is_built_as_the_last_one_says(data: st.DataObject) -> None:
+    """Components come back with parts of theirs, with an edge more, or without something that still waits."""
+    now = data.draw(plans())
+    ids = [c.id for c in now.components]
+    failing = data.draw(st.sets(st.sampled_from(ids))) if ids else set()
+    recuts = {i: data.draw(st.lists(st.sampled_from(["split", "rewire", "drop"]), max_size=2)) for i in ids}
+    turns = {i: data.draw(st.integers(0, 4)) for i in ids}
+    parallel = data.draw(st.none() | st.integers(1, 3))
+    recorder = Recorder(delay=data.draw(st.integers(0, 2)))
+    running: set[str] = set()
+
+    def ended(kind: str) -> set[str]:
+        return {e.component for e in recorder.written if e.kind == f"component.{kind}"}
+
+    def changed(c: Component, how: str) -> Plan:
+        others = [o for o in now.components if o.id != c.id]
+        if how == "split":
+            part = component(f"{c.id}_{now.revision}", *c.depends_on)
+            return replace(now, components=(*others, part, replace(c, depends_on=(*c.depends_on, part.id))))
+        if how == "rewire":
+            free = [o.id for o in others if not reaches(now, c.id, o.id, set())]
+            more = data.draw(st.sampled_from(free)) if free else None
+            return replace(now, components=(*others, replace(c, depends_on=(*c.depends_on, *filter(None, [more])))))
+        used = {d for o in now.components for d in o.depends_on}
+        waits = [o.id for o in others if o.id not in used and not set(o.depends_on) <= ended("passed")]
+        gone = data.draw(st.sampled_from(waits)) if waits else None
+        return replace(now, components=(*(o for o in others if o.id != gone), c))
+
+    async def build(c: Component, priority: float) -> Proof | Recut:
+        nonlocal now
+        assert now.component(c.id) == c
+        assert set(c.depends_on) <= ended("passed")
+        running.add(c.id)
+        assert parallel is None or len(running) <= parallel
+        for _ in range(turns.get(c.id, 0)):
+            await asyncio.sleep(0)
+        running.remove(c.id)
+        if recuts.get(c.id):
+            now = replace(changed(c, recuts[c.id].pop()), revision=now.revision + 1)
+            return Recut(now, (Event("plan.revised", revision=now.revision),))
+        return Proof(c.id, key(c), "failed", reason="no") if c.id in failing else passed(c)
+
+    results, _ = drive(now, build, emit=recorder, parallel=parallel)
+
+    assert list(results) == [c.id for c in now.components]
+    for i, result in results.items():
+        stopped_by = {f for f in failing & results.keys() if f == i or reaches(now, f, i, set())}
+        if isinstance(result, Blocked):
+            culprit = results[result.by]
+            assert isinstance(culprit, Proof)
+            assert culprit.status == "failed"
+            assert result.by in stopped_by - {i}
+        else:
+            assert (result.status == "failed") == (i in failing)
+            assert all(results[d].status == "passed" for d in now.component(i).depends_on)
+        last = "blocked" if isinstance(result, Blocked) else result.status
+        assert recorder.kinds(i)[-1] == last, "whoever watches sees it so"
+        assert recorder.kinds(i).count("passed") == (last == "passed")
 
 
 def reaches(plan: Plan, source: str, target: str, proven: set[str]) -> bool:
@@ -345,6 +407,22 @@ def test_a_component_may_take_only_so_long() -> None:
     assert results["slow"].reason == "it took longer than the 0.05 s a component may take"
     assert results["after"] == Blocked("after", "slow")
     assert results["other"].status == "passed"
+
+
+def test_time_spent_waiting_for_the_user_does_not_count() -> None:
+    async def main() -> dict[str, Any]:
+        async def build(c: Component, priority: float) -> Proof:
+            async with scheduler.waiting(c.id):
+                await asyncio.sleep(0.2)
+            await asyncio.sleep(3600 if c.id == "slow" else 0)
+            return passed(c)
+
+        scheduler = Scheduler(plan_of(quick="", slow=""), build, Recorder(), key=key, timeout=0.1)
+        return dict(await scheduler.run())
+
+    results = asyncio.run(main())
+    assert results["quick"].status == "passed"
+    assert results["slow"].reason == "it took longer than the 0.1 s a component may take", "the rest of its time does"
 
 
 @pytest.mark.parametrize("when", ["before the run", "while its start is written", "before its first step", "running"])

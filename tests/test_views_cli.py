@@ -151,6 +151,12 @@ def test_show_gives_the_run_at_a_glance(run: str) -> None:
     assert "   └─ ⊘ cli *  blocked by parser\n" in text
 
 
+def test_show_names_commands_as_they_can_be_typed(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    beside = Path(sys.executable).parent / "agent"
+    assert f"the story: {beside} log {run}\n" in call(show, run).output
+
+
 def test_show_gives_a_component_with_its_attempts_decisions_and_calls(run: str) -> None:
     text = call(show, run, "parser").output
     for part in (
@@ -309,7 +315,7 @@ def test_a_live_run_is_shown_as_running_and_a_killed_one_as_interrupted(home: Pa
     dead = call(show, run_id).output
     assert "status   interrupted" in dead
     assert "○ tokenizer" in dead
-    assert f"go on with: agent resume {run_id}" in dead
+    assert re.search(rf"go on with: \S*agent resume {run_id}", dead)
 
 
 def environment(home: Path) -> dict[str, str]:

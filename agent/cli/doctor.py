@@ -69,8 +69,7 @@ def doctor(as_json: bool) -> int:
             click.echo(printable(f"{'':20}→ {check.remedy}"))
     click.echo("\nSettings")
     for row in settings:
-        value = "-" if row["value"] is None else row["value"]
-        click.echo(printable(f"  {row['key']:26}{value!s:30}{row['origin']}"))
+        click.echo(printable(f"  {row['key']:26}{_in_words(row['value']):30} {row['origin']}"))
     click.echo("\nA run can start." if ready else "\nNo run can start yet: see MISSING above.")
     return 0 if ready else 2
 
@@ -82,6 +81,12 @@ def _shown(value: Any) -> Any:
     if isinstance(value, str) and "://" in value and "@" in value:
         return f"{value.partition('://')[0]}://…@{value.rpartition('@')[2]}"
     return value
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    return "-" if value is None else str(value)
 
 
 def _python() -> Check:

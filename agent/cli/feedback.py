@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from agent.cli.running import carry_on, ceiling_options, human_options, typed, view_options
-from graphs.errors import UserError
+from graphs.errors import JournalError, UserError
 
 if TYPE_CHECKING:
     from agent.hand_edits import Policy
@@ -48,10 +49,19 @@ def feedback(
     _check(info)
     flag_values(flags)  # a bad one is said before anything is left
     said = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text
-    Inbox(info.path).leave("feedback", said)
-    if not is_live(info.path):  # asked last: a run that ended while this was left would not take it up
-        carry_on(info, flags, yes=yes, no_feedback=no_feedback, edits=edits, as_json=as_json, quiet=quiet)
-    elif as_json:
+    inbox = Inbox(info.path)
+    inbox.leave("feedback", said)
+    try:
+        if not is_live(info.path):  # asked last: a run that ended while this was left would not take it up
+            carry_on(info, flags, yes=yes, no_feedback=no_feedback, edits=edits, as_json=as_json, quiet=quiet)
+    except JournalError:
+        if not is_live(info.path):  # else another process was quicker to go on with it
+            raise
+    except UserError as error:
+        if not inbox.waiting():
+            raise
+        raise UserError(f"{error}; what you said is kept for it: {typed('agent')} resume {info.id}") from error
+    if as_json:
         emit_json({"run": info.id, "live": True})
     elif not quiet:
         click.echo(f"run {info.id} is going on; it takes that up at its end")
@@ -59,7 +69,11 @@ def feedback(
 
 def _check(info: RunInfo) -> None:
     """``UserError`` for a run that has nothing one could say something about."""
+    from agent.hand_edits import check_newest
+
     if info.status == "unreadable":
         raise UserError(f"run {info.id} cannot be read: {info.reason}")
     if info.status == "planned":
         raise UserError(f"run {info.id} only made a plan; build it with: {typed('agent')} run SPEC.md --plan plan.yaml")
+    if info.output:
+        check_newest(Path(info.output), info.id)

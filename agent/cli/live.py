@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
-from agent.cli.story import ENDS, amount, change, clock, duration, money, spent, tell
+from agent.cli.story import ENDS, amount, cause, change, clock, duration, money, spent, tell
 from graphs import events
 from graphs.draw import SIGNS, Branch, RunState, State, branches, cells, describe, names, plain, shortened
 from graphs.values import Status
@@ -294,7 +294,7 @@ def _result_rows(state: RunState) -> list[tuple[str, str]]:
 
 def _last_change(state: RunState) -> str:
     last = state.revisions[-1]
-    return "; ".join(map(change, last.edits[:2])) or plain(last.why, 200) or "no reason given"
+    return "; ".join(map(change, last.edits[:2])) or cause(last) or "no reason given"
 
 
 def _question_rows(state: RunState, command: str) -> list[tuple[str, str]]:

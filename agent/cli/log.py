@@ -24,11 +24,12 @@ _POLL_SECONDS = 0.5
 @click.option("--follow", is_flag=True, help="Wait for more until the run ends; Ctrl-C to leave.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines: one event each.")
 def log(run: str | None, component: str | None, follow: bool, as_json: bool) -> None:
-    """Tell the story of a run (the newest when none is named).
+    """Tell the story of a run (the newest when none is named). What a resumed run goes through again is told once.
 
     With --json each line is {"seq", "ts" (seconds since the epoch), "kind", "component", "revision", "body"}; the
     kinds and the keys of their bodies are listed in graphs/events.py.
     """
+    from agent.cli.story import concerns, once
     from agent.store.journal import SqliteJournal
     from agent.store.runs import find_run, home
 
@@ -36,9 +37,10 @@ def log(run: str | None, component: str | None, follow: bool, as_json: bool) -> 
         if component is not None and not follow:
             _check(reader, component)
         began = 0.0
-        for event in _stream(reader, follow):
+        stream = _stream(reader, follow)
+        for event in stream if as_json else once(stream):
             began = began or event.ts
-            if component is not None and event.component != component:
+            if component is not None and not concerns(event, component):
                 continue
             line = _json(event) if as_json else _words(event, began)
             if line:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.running import typed
 from graphs import events
 from graphs.errors import UserError
 
@@ -54,7 +55,7 @@ def show(run: str | None, component: str | None, calls: bool, key: str | None, a
 
 
 def _view(reader: JournalReader, name: str | None, calls: bool) -> tuple[dict[str, Any], str]:
-    from agent.cli.story import load_from
+    from agent.cli.story import concerns, load_from, once
 
     state = load_from(reader)
     component = _component(state, reader, name) if name is not None else None
@@ -66,8 +67,9 @@ def _view(reader: JournalReader, name: str | None, calls: bool) -> tuple[dict[st
     from graphs.document import to_data
     from graphs.values import to_json
 
-    history = [e for e in reader.events() if e.component == component.id]
     assert state.plan is not None
+    story = [e for e in once(reader.events()) if concerns(e, component.id)]
+    history = [e for e in reader.events() if e.component == component.id]
     entry = next(c for c in to_data(state.plan)["components"] if c["id"] == component.id)
     data = {
         "run": run,
@@ -75,7 +77,7 @@ def _view(reader: JournalReader, name: str | None, calls: bool) -> tuple[dict[st
         "state": to_json(state.components[component.id]),
         "history": [{"seq": e.seq, "ts": e.ts, "kind": e.kind, "body": e.body} for e in history],
     }
-    lines = [*_component_lines(state, component, history), *_call_lines(made, whole=calls)]
+    lines = [*_component_lines(state, component, story), *_call_lines(made, whole=calls)]
     return data, _joined(lines)
 
 
@@ -156,18 +158,19 @@ def _run_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
             yield f"  {plain(test.component, 40)}: {plain(test.id, 120)}{_after(test.reason)}"
     yield ""
     run = plain(reader.run_dir.name)
-    if state.status in ("interrupted", "limit"):
-        yield f"go on with: agent resume {run}"
+    agent = typed("agent")
+    if state.status in ("interrupted", "limit", "declined"):
+        yield f"go on with: {agent} resume {run}"
     if state.status in ("passed", "failed"):
-        yield f'what is wrong: agent feedback {run} "…"'
-    yield f"the story: agent log {run}"
+        yield f'what is wrong: {agent} feedback {run} "…"'
+    yield f"the story: {agent} log {run}"
     if state.plan is not None:
-        yield f"one component: agent show {run} {plain(state.plan.components[-1].id, 40)}"
+        yield f"one component: {agent} show {run} {plain(state.plan.components[-1].id, 40)}"
 
 
 def _revision_lines(state: RunState) -> Iterator[str]:
     """How the plan came to be what it is, when it was changed."""
-    from agent.cli.story import AUTHORS, change
+    from agent.cli.story import AUTHORS, cause, change
     from graphs.draw import listed
 
     if len(state.revisions) < 2:
@@ -175,7 +178,8 @@ def _revision_lines(state: RunState) -> Iterator[str]:
     yield from ("", "Revisions of the plan")
     for revised in state.revisions:
         told = revised.why not in [edit.reason for edit in revised.edits]
-        yield f"  {revised.revision}  {AUTHORS.get(revised.author, 'changed')}" + (_after(revised.why) if told else "")
+        why = _after(cause(revised)) if told else ""
+        yield f"  {revised.revision}  {AUTHORS.get(revised.author, 'changed')}{why}"
         for edit in revised.edits:
             yield f"     {change(edit)}"
             yield from _evidence_lines(edit.evidence, indent=7)
@@ -199,7 +203,7 @@ def _human_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
                 yield f"      answered: {plain(question.answer, 600)}"
             elif state.matters(question):
                 number, run = plain(question.id, 20), plain(reader.run_dir.name)
-                yield f'      open; answer it: agent answer {run} {number} "…"'
+                yield f'      open; answer it: {typed("agent")} answer {run} {number} "…"'
     if state.feedback:
         yield from ("", "Feedback")
         yield from (f"  {judgement(said)}{_after(said.text)}" for said in state.feedback)
@@ -214,7 +218,7 @@ def _after(reason: str) -> str:
     return f": {plain(reason, 300)}" if reason else ""
 
 
-def _component_lines(state: RunState, component: Component, history: list[Event]) -> Iterator[str]:
+def _component_lines(state: RunState, component: Component, story: list[Event]) -> Iterator[str]:
     from agent.cli.story import duration, spent
     from graphs.draw import SIGNS, describe, plain
 
@@ -238,9 +242,9 @@ def _component_lines(state: RunState, component: Component, history: list[Event]
         for requirement in covered:
             yield f"  {plain(requirement.id, 20)}  {plain(requirement.text)}"
     yield from _contract_lines(component)
-    yield from _test_lines(history)
-    yield from _amended_lines(history)
-    yield from _history_lines(history)
+    yield from _test_lines(story)
+    yield from _amended_lines(story)
+    yield from _history_lines(story)
 
 
 def _contract_lines(component: Component) -> Iterator[str]:
@@ -257,13 +261,13 @@ def _contract_lines(component: Component) -> Iterator[str]:
         yield _indented(render(example))
 
 
-def _test_lines(history: list[Event]) -> Iterator[str]:
+def _test_lines(story: list[Event]) -> Iterator[str]:
     """The last verdict, case by case; before there is one, the frozen tests."""
     from graphs.draw import plain
 
     verdict: Mapping[str, Any] | None = None
     ids: list[str] = []
-    for event in history:
+    for event in story:
         if event.kind == events.TESTS_FROZEN:
             ids = [str(i) for i in event.body.get("ids") or ()]
         found = event.body.get("verdict") or (event.body.get("proof") or {}).get("verdict")
@@ -279,11 +283,11 @@ def _test_lines(history: list[Event]) -> Iterator[str]:
         yield from (f"  {plain(i, 120)}" for i in ids)
 
 
-def _amended_lines(history: list[Event]) -> Iterator[str]:
+def _amended_lines(story: list[Event]) -> Iterator[str]:
     """Tests that were replaced: why, what pointed to it, and both versions."""
     from graphs.draw import plain
 
-    for event in history:
+    for event in story:
         if event.kind != events.TEST_AMENDED:
             continue
         body = event.body
@@ -295,10 +299,10 @@ def _amended_lines(history: list[Event]) -> Iterator[str]:
         yield _indented(str(body.get("after") or ""))
 
 
-def _history_lines(history: list[Event]) -> Iterator[str]:
+def _history_lines(story: list[Event]) -> Iterator[str]:
     from agent.cli.story import clock, tell
 
-    told = [e for e in history if e.kind != events.COMPONENT_READY]
+    told = [e for e in story if e.kind != events.COMPONENT_READY]
     if not told:
         return
     yield from ("", "What happened")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from graphs import events
 
 if TYPE_CHECKING:
     from agent.store.journal import JournalReader
-    from graphs.draw import Edited, RunState
+    from graphs.draw import Edited, Revised, RunState
     from graphs.events import Event
     from graphs.values import Feedback, Usage
 
@@ -49,6 +50,29 @@ def load_from(reader: JournalReader) -> RunState:
     if not live:
         state.halt()
     return state
+
+
+def once(stream: Iterable[Event]) -> Iterator[Event]:
+    """The events without what a resumed run only goes through again: its components start from the beginning, and the
+    journal answers at once what an earlier process asked and tested."""
+    told: set[str] = set()
+    now: set[str] = set()
+    for event in stream:
+        if event.kind == events.RUN_RESUMED:
+            told |= now
+        what = json.dumps([event.kind, event.component, event.revision, event.body], sort_keys=True)
+        now.add(what)
+        if not event.component or what not in told:
+            yield event
+
+
+def concerns(event: Event, component: str) -> bool:
+    """Whether the event belongs to the story of a component: it is about it, or changes the plan where it stands."""
+    if event.kind != events.PLAN_REVISED:
+        return event.component == component
+    changed = [i for key in ("stale", "added", "dropped") for i in _list(event.body, key)]
+    edits = [edit.get("component") for edit in _list(event.body, "edits") if isinstance(edit, Mapping)]
+    return component in (*changed, *edits)
 
 
 def tell(event: Event) -> str:
@@ -144,12 +168,14 @@ def _exemplars(body: Mapping[str, Any]) -> str:
 
 
 def _plan(body: Mapping[str, Any]) -> str:
-    from graphs.draw import edited, listed
+    from graphs.draw import edited, listed, revised
 
     plan = body.get("plan")
     data = plan if isinstance(plan, Mapping) else {}
     number = _text(data.get("revision", 1), 20)
     edits = [edited(e) for e in _list(body, "edits") if isinstance(e, Mapping)]
+    if stays(made := revised(int(number) if number.isdecimal() else 1, body)):
+        return f"{cause(made)}, revision {number}"
     if not edits:
         author = AUTHORS.get(str(body.get("author")), "")
         size = _many(len(_list(data, "components")), "component")
@@ -166,6 +192,17 @@ def change(edit: Edited) -> str:
     """A change of the plan and its reason: ``reader was split into lexer and parser, because …``. One line."""
     reason = _text(edit.reason).rstrip(".")
     return _text(edit.what) + (f", because {reason}" if reason else "")
+
+
+def stays(made: Revised) -> bool:
+    """Whether the plan was to be cut anew, and the model found nothing to change."""
+    changed = made.edits or made.stale or made.added or made.dropped
+    return made.author == "model" and made.revision > 1 and not changed
+
+
+def cause(made: Revised) -> str:
+    """Why there is this revision of the plan; and when nothing came of it, that."""
+    return _text(made.why) + ", and the plan stays as it was" * stays(made)
 
 
 def _step(body: Mapping[str, Any]) -> str:

@@ -112,12 +112,12 @@ class Inbox:
         return found[-1] if found else None
 
     def feedback(self) -> str | None:
-        """The oldest feedback that is there and that this object has not handed out yet."""
-        for message in self.waiting():
-            if message.kind == "feedback" and message.name not in self._handed_out:
-                self._handed_out.add(message.name)
-                return message.text
-        return None
+        """The oldest feedback that is there and that this object has not handed out yet; the same words count once."""
+        left = [m for m in self.waiting() if m.kind == "feedback" and m.name not in self._handed_out]
+        if not left:
+            return None
+        self._handed_out |= {m.name for m in left if m.text == left[0].text}
+        return left[0].text
 
     async def take_up(self, journal: SqliteJournal) -> None:
         """Journal all that waits, as if it had been said to this process, and delete it.

@@ -263,13 +263,13 @@ def _run_dirs(home: Path) -> list[Path]:
             f"the runs under {home} cannot be listed: {error.strerror or error}; make that directory readable or "
             "choose another with AGENT_HOME"
         ) from error
-    return sorted(found, key=_age)
+    return sorted(found, key=lambda path: began(path.name))
 
 
-def _age(path: Path) -> tuple[str, str, str]:
-    """Sorts by the time in the id: its second, then the fraction that follows the title."""
-    parts = _ID.fullmatch(path.name)
-    return (parts[1], parts[2], path.name) if parts else ("", "", path.name)
+def began(run_id: str) -> tuple[str, str, str]:
+    """Sorts by the time in the id: its second, then the fraction that follows the title. What is no id comes first."""
+    parts = _ID.fullmatch(run_id)
+    return (parts[1], parts[2], run_id) if parts else ("", "", run_id)
 
 
 def _names(paths: list[Path]) -> str:

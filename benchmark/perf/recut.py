@@ -39,7 +39,6 @@ from graphs.building import Building
 from graphs.errors import LimitReached
 from graphs.events import Event
 from graphs.ports import Brief, Neighbour, RedReport, Strategy
-from graphs.run_context import Past
 from graphs.values import (
     Amendment,
     CaseResult,
@@ -460,10 +459,8 @@ async def built(case: Case, arm: str, seed: int) -> Result:
     try:
         for _ in range(1 + restarts):
             given = replace(given, strategy=cast(Strategy, Remembered(world)))
-            proofs, _ = await Building(given, facts.plan, {p.key: p for p in facts.proofs.values()}).run()
-            passed = {p.key for p in proofs.values() if p.status == "passed"}
-            given = replace(given, past=Past(passed=frozenset(passed)))
-            if len(passed) == len(plan.components):
+            proofs, _ = await Building(given, facts.plan).run()
+            if sum(p.status == "passed" for p in proofs.values()) == len(plan.components):
                 break
     except LimitReached:
         pass
