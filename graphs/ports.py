@@ -15,19 +15,21 @@ from graphs.values import (
     Example,
     Feedback,
     Files,
+    Limits,
+    Mutant,
     Plan,
     Proof,
     Question,
+    Repair,
     Requirement,
     Spec,
+    Strength,
+    Strengthening,
     Verdict,
 )
 
 if TYPE_CHECKING:
     from graphs.edits import Revision  # which is judged by dag, which makes briefs
-
-if TYPE_CHECKING:
-    from graphs.edits import Revision
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ class Strategy(Protocol):
 
     async def repair(
         self, brief: Brief, attempt: int, files: Files, tests: Files, verdict: Verdict, notes: Sequence[str]
-    ) -> Files:
-        """Mend the files given the failing tests and their output; returns all of the component's files.
+    ) -> Repair:
+        """Mend the files given the failing tests and their output, or say which of the tests are wrong, or both.
 
         ``notes`` tell of earlier repairs that were thrown away, so that they are not tried again.
         """
@@ -109,6 +111,20 @@ class Strategy(Protocol):
 
     async def amend(self, brief: Brief, attempt: int, tests: Files, doubts: Sequence[Doubt]) -> Amendment:
         """Decide on tests that independent programs agree against: replace or keep each, from the contract alone."""
+        ...
+
+    async def strengthen(
+        self, brief: Brief, tests: Files, survivors: Sequence[Mutant], idle: Sequence[str], differ: Sequence[str]
+    ) -> Strengthening:
+        """Write tests for what went unnoticed, from the contract, or say why there is nothing to test.
+
+        Args:
+            brief: the component.
+            tests: as they stand.
+            survivors: changes of the code that no test and no example noticed.
+            idle: ids of tests that noticed none of the changes that were tried.
+            differ: what independent programs that pass everything do differently, one sentence each.
+        """
         ...
 
     async def respecify(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> Component:
@@ -152,7 +168,37 @@ class Checker(Protocol):
         ...
 
     async def prove(self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
-        """Run the declared tests and the examples of the brief against the real files."""
+        """Run the declared tests and the examples of the brief against the real files.
+
+        What failed is run once more on a fresh copy; a test that passes then has the outcome ``flaky``.
+        """
+        ...
+
+    async def strength(
+        self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str], limits: Limits, known: Strength | None = None
+    ) -> Strength:
+        """Try the declared tests and the examples on mutants of the component's own files, which pass them all.
+
+        ``known``: an earlier measurement on the same files with fewer tests; what was killed then need not be tried again.
+        """
+        ...
+
+    async def behave(self, brief: Brief, tree: Files, tests: Files) -> Mapping[str, str]:
+        """What the component's public functions give for inputs that the tests and examples hold, and for inputs near them:
+        call → result. No expectation takes part; it is for comparing programs."""
+        ...
+
+    def tied(self, tests: Files) -> Mapping[str, tuple[str, ...]]:
+        """Test id → the requirements its author says it is for."""
+        ...
+
+    def unsteady(self, tests: Files, test_id: str) -> str:
+        """What in a test's own source can differ from run to run (chance, clocks, threads), in words; empty for nothing."""
+        ...
+
+    def extended(self, tests: Files, path: str, sources: Sequence[str]) -> tuple[Files, tuple[str, ...]]:
+        """The same test files with test functions added at the end of one, and the ids of those. ``AnswerError`` when a source
+        is not exactly one test function, or its name is taken."""
         ...
 
     def without(self, tests: Files, ids: Sequence[str]) -> Files:

@@ -14,9 +14,12 @@ from pydantic import TypeAdapter
 from graphs.ladder import RUNGS, Rung
 
 ExampleKind = Literal["python", "shell"]
-Outcome = Literal["passed", "failed", "error", "skipped", "missing"]
+Outcome = Literal["passed", "failed", "error", "skipped", "missing", "flaky"]
 VerdictStatus = Literal["passed", "failed", "error", "timeout"]
 Status = Literal["pending", "ready", "running", "waiting", "passed", "failed", "blocked", "skipped"]
+Provenance = Literal["spec", "human", "agreed", "contract", "single"]
+"""Where the trust in a test or example comes from, strongest first: the spec's own example, an example of the user's feedback,
+a test that independent programs agree with, an example the planner wrote, a test that one model wrote once."""
 Files = Mapping[str, str]
 """Path (POSIX, relative, as a model or person wrote it) → text."""
 
@@ -153,7 +156,7 @@ class CaseResult:
     id: str
     """``tests/test_x.py::test_a`` or an example's id."""
     outcome: Outcome
-    """``missing``: declared, but never reported."""
+    """``missing``: declared, but never reported. ``flaky``: it failed, and passed when run again on the same files."""
     message: str = ""
     """Why it did not pass; made safe to print, capped. Written by the code under test: treat it as hostile text."""
 
@@ -249,6 +252,12 @@ class Limits:
     """How deep a part of a split component may itself be split."""
     integration_rounds: int = 2
     """How often components go back to work because the assembled repository does not pass."""
+    candidates: int = 1
+    """Independent programs written for each component from the start; more than one are put to a vote."""
+    mutants: int = 30
+    """Mutants tried for a component at most; 0: the strength of its tests is not measured."""
+    mutant_seconds: float = 20.0
+    """Wall seconds for one measurement of strength."""
 
 
 @dataclass(frozen=True)
@@ -304,6 +313,80 @@ class Amendment:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """What the repairer answers."""
+
+    files: Files
+    """All of the component's files, mended."""
+    disputed: Files = field(default_factory=dict)
+    """Test id → why the repairer holds the test, and not the code, to be wrong. A claim and not a verdict."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A small change of a component's code that some test should notice."""
+
+    id: str
+    """``M1``, ``M2``…: the same for the same files."""
+    path: str
+    """The file that was changed."""
+    line: int
+    """1-based, in the file as it was written."""
+    change: str
+    """What was changed, as code: ``a < b → a <= b``. Hostile text, as all code of models."""
+    killed_by: tuple[str, ...] = ()
+    """Ids of the tests and examples that noticed it; empty: it survived."""
+    excuse: str = ""
+    """Why the test writer holds that no test should notice it: ``equivalent: …`` or ``unspecified: …``. A claim: it still counts
+    as a survivor."""
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How well tests and examples hold the code: which of its mutants they noticed. The proof level of a component."""
+
+    mutants: tuple[Mutant, ...] = ()
+    """Those that were tried: on lines that tests or examples execute."""
+    lines: int = 0
+    """Lines of code that can be executed."""
+    reached: int = 0
+    """Those of them that tests or examples execute."""
+    left: int = 0
+    """Mutants that were not tried, for want of time."""
+    reason: str = ""
+    """Why nothing was measured, in one sentence; empty when it was."""
+    seconds: float = 0.0
+    """Wall time."""
+
+    @property
+    def killed(self) -> int:
+        """Mutants that were noticed."""
+        return sum(bool(mutant.killed_by) for mutant in self.mutants)
+
+    @property
+    def survivors(self) -> tuple[Mutant, ...]:
+        """Mutants that nothing noticed."""
+        return tuple(mutant for mutant in self.mutants if not mutant.killed_by)
+
+    @property
+    def rate(self) -> float | None:
+        """Share of the mutants that were noticed, 0 to 1; ``None`` when there were none."""
+        return self.killed / len(self.mutants) if self.mutants else None
+
+
+@dataclass(frozen=True)
+class Strengthening:
+    """What the test writer answers when it is shown what went unnoticed."""
+
+    added: Files = field(default_factory=dict)
+    """Mutant id → source of one new test function that notices it; the same function may stand under several ids."""
+    excused: Files = field(default_factory=dict)
+    """Mutant id → why no test should notice it: ``equivalent: …`` or ``unspecified: …``."""
+    replaced: Files = field(default_factory=dict)
+    """Test id → new source of a test that notices nothing as it is: one function of the same name."""
+
+
+@dataclass(frozen=True)
 class Proof:
     """A component that was built: what goes to the repository, or why there is nothing."""
 
@@ -325,6 +408,14 @@ class Proof:
     """Code answers judged, the first one included."""
     reason: str = ""
     """One sentence when it failed."""
+    strength: Strength | None = None
+    """How well its tests hold it; ``None`` when that was not measured."""
+    provenance: Mapping[str, Provenance] = field(default_factory=dict)
+    """Test or example id → where the trust in it comes from."""
+    covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Requirement id → ids of the proven tests and examples that are tied to it, each of which fails without the behaviour."""
+    quarantined: Mapping[str, str] = field(default_factory=dict)
+    """Test id → why it was taken out: it passes and fails on the same code, and so proves nothing."""
 
 
 _PLAIN = (str, int, float, bool, type(None))
