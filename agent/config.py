@@ -85,6 +85,12 @@ class Settings:
     """How deep a part of a split component may itself be split; 0: nothing is split."""
     integration_rounds: int = 2
     """How often components go back to work because the assembled repository does not pass."""
+    candidates: int = 1
+    """Independent programs written for each component from the start; more than one are put to a vote."""
+    mutants: int = 30
+    """Changes of a component's code that its tests are tried on, at most; 0: their strength is not measured."""
+    mutant_seconds: float = 20.0
+    """Wall seconds for one measurement of that."""
     sandbox: str = "bubblewrap"
     """Which sandbox runs generated code; ``none`` only by a flag."""
     sandbox_limits: SandboxLimits = field(default_factory=SandboxLimits)
@@ -216,6 +222,9 @@ OPTIONS: Mapping[str, Option] = {
         Option("respecifications", _whole(0), "limits.respecifications"),
         Option("split_depth", _whole(0), "limits.split_depth"),
         Option("integration_rounds", _whole(0), "limits.integration_rounds"),
+        Option("candidates", _whole(1), "limits.candidates"),
+        Option("mutants", _whole(0), "limits.mutants"),
+        Option("mutant_seconds", SECONDS, "limits.mutant_seconds"),
         Option("sandbox", TEXT, "sandbox.kind"),
         Option("sandbox_seconds", SECONDS, "sandbox.seconds"),
         Option("sandbox_memory_mb", _whole(64), "sandbox.memory_mb"),

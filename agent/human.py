@@ -22,6 +22,7 @@ from agent.store.inbox import Inbox
 from agent.threads import in_daemon_thread
 from graphs import dag, document, draw
 from graphs.errors import PlanError
+from graphs.text import plain
 from graphs.values import Component, Feedback, Plan, Proof, Question, Spec, Verdict
 
 _POLL_SECONDS = 0.2
@@ -133,14 +134,14 @@ class Terminal(NoHuman):
             try:
                 return await self._judged()
             except _Elsewhere as elsewhere:
-                self._show(f"\nFeedback came from elsewhere: {draw.plain(elsewhere.text, 300)}")
+                self._show(f"\nFeedback came from elsewhere: {plain(elsewhere.text, 300)}")
                 return _wrong(elsewhere.text)
 
     async def _answered(self, question: Question, answered: Callable[[], str | None]) -> str | None:
         # On one line each: a question made of model text must not look like something this program says.
-        self._show(f"\n{question.id}  {draw.plain(question.text, 2_000)}")
+        self._show(f"\n{question.id}  {plain(question.text, 2_000)}")
         for number, option in enumerate(question.options, 1):
-            self._show(f"  {number}. {draw.plain(option, 500)}")
+            self._show(f"  {number}. {plain(option, 500)}")
         choose = "a number, or your own words" if question.options else "your own words"
         _forget_typed()
         try:
@@ -152,7 +153,7 @@ class Terminal(NoHuman):
                 if line.strip():
                     return meant(question.options, line)
         except _Elsewhere as elsewhere:
-            self._show(f"\n{question.id} was answered elsewhere: {draw.plain(elsewhere.text, 300)}")
+            self._show(f"\n{question.id} was answered elsewhere: {plain(elsewhere.text, 300)}")
             return elsewhere.text
 
     async def _judged(self) -> Feedback | None:

@@ -471,6 +471,9 @@ def limits_of(settings: Settings, known_price: bool) -> Limits:
         respecifications=settings.respecifications,
         split_depth=settings.split_depth,
         integration_rounds=settings.integration_rounds,
+        candidates=settings.candidates,
+        mutants=settings.mutants,
+        mutant_seconds=settings.mutant_seconds,
     )
 
 

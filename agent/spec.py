@@ -1,4 +1,29 @@
-"""``spec.md`` → :class:`~graphs.values.Spec`: no model takes part. Also where in it a requirement's quote stands."""
+"""``spec.md`` → :class:`~graphs.values.Spec`: no model takes part. Also where in it a requirement's quote stands.
+
+Three forms are acceptance examples: fenced or indented shell sessions, doctests, and a fence labelled ``input`` (or
+``stdin``) followed by one labelled ``output`` (or ``stdout``), with at most one short line between the two::
+
+    ```input python -m tally --sum
+    3
+    4
+    ```
+    gives:
+    ```output exit 0
+    7
+    ```
+
+The command of such a pair is, the first that is there:
+
+- what stands after the label of the input;
+- what words with a colon at their end have in back-ticks last ("Running `python -m tally --sum` on:"), between the two
+  blocks or before them. The sentence must speak of running, or the command start with ``python`` or like the
+  ``entry`` of the front matter. It holds for further pairs, until a heading or a longer paragraph comes;
+- the ``entry`` itself, unless it only asks for help.
+
+A pair for which no plain command is named stays mere text, since such blocks also illustrate formats;
+:func:`unbound_examples` tells where those are. One whose label names a command that cannot be given input (a pipe, say)
+is an error: it was meant to be run.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +34,10 @@ import textwrap
 import unicodedata
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +45,7 @@ from typing import Any, BinaryIO
 from agent.checks.packages import problem_of
 from graphs import syntax
 from graphs.errors import SpecError
-from graphs.examples import parse_block, parse_doctest
+from graphs.examples import parse_block, parse_doctest, parse_exchange, takes_input
 from graphs.values import Example, Requirement, Spec
 
 MAX_BYTES = 1024 * 1024
@@ -35,7 +61,13 @@ FRONT_MATTER: Mapping[str, str] = {
 """Key of the front matter → what its value must be."""
 
 _LABELS = frozenset({"", "console", "sh", "shell", "bash", "shell-session", "pycon", "python", "py", "doctest"})
-_FENCE = re.compile(r"^(?P<margin>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*\{?\.?(?P<label>[\w+-]*)(?P<rest>.*)$")
+_FENCE = re.compile(r"^(?P<margin>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<brace>\{?)\.?(?P<label>[\w+-]*)(?P<rest>.*)$")
+_GIVEN = frozenset({"input", "stdin"})
+_PRINTED = frozenset({"output", "stdout"})
+_SHORT = 60
+"""Characters of a line that may stand between input and output, or between pairs of the same command."""
+_RUNNING = re.compile(r"\b(?:run|runs|running|execut\w+|invok\w+|start|starts|starting|command)\b", re.IGNORECASE)
+_ASKS_HELP = frozenset({"-h", "--help", "--version"})
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(?P<title>.*?)(?:[ \t]+#+)?[ \t]*$")
 _UNDERLINE = re.compile(r"^ {0,3}(?:=+|-+)[ \t]*$")
 _LOOSE_DOCTEST = re.compile(r"^(?P<margin>[ \t]*)>>> ")
@@ -60,32 +92,44 @@ def read_spec(source: str, stdin: BinaryIO | None = None) -> Spec:
         title=str(settings.get("title") or _title(body, blocks)),
         text=body,
         digest=hashlib.sha256(text.encode()).hexdigest(),
-        examples=tuple(_examples(name, blocks)),
+        examples=tuple(_examples(name, blocks, settings.get("entry", ""))),
         settings=settings,
     )
+
+
+def unbound_examples(spec: Spec) -> tuple[int, ...]:
+    """Lines of the input blocks that have an output block and no command, so that the pair is mere text."""
+    exchanges = _exchanges(list(_blocks(spec.text)), spec.settings.get("entry", ""))
+    return tuple(exchange.line for exchange in exchanges.values() if exchange.command is None)
 
 
 def with_feedback(spec: Spec, feedback: Sequence[str]) -> Spec:
     """``spec`` with what the user said of earlier results, each as a section at the end of its text.
 
-    Examples in the feedback become examples of the spec, numbered on; one that cannot be read stays mere text, since it
+    Examples in the feedback become examples of the spec, F1, F2…; one that cannot be read stays mere text, since it
     was typed in haste and what it means is in the words around it. The digest stays that of the file.
     """
-    text, examples = spec.text.rstrip("\n") + "\n", list(spec.examples)
+    text, examples = _ended(spec.text), list(spec.examples)
+    own = len(examples)
     for number, words in enumerate(feedback, 1):
         head = f"\n# Feedback {number}\n\n"
         above = text.count("\n") + head.count("\n")
-        said = words.replace("\r\n", "\n").rstrip("\n") + "\n"
-        blocks = list(_blocks(said))
+        said = _ended(_plain_ends(words))
         try:
-            found = list(_examples("the feedback", blocks))
+            found = list(_examples("the feedback", list(_blocks(said)), spec.settings.get("entry", "")))
         except SpecError:
             found = []
-        examples += (replace(e, id=f"E{len(examples) + i}", line=e.line + above) for i, e in enumerate(found, 1))
-        # A fence left open would swallow the next feedback.
-        fences = [match["mark"] for line in said.splitlines() if (match := _FENCE.match(line))]
-        text += head + said + (f"{fences[-1]}\n" if len(fences) % 2 else "")
+        first = len(examples) - own + 1
+        examples += [replace(e, id=f"F{first + i}", line=e.line + above) for i, e in enumerate(found)]
+        text += head + said
     return replace(spec, text=text, examples=tuple(examples))
+
+
+def _ended(text: str) -> str:
+    """The text with one line end, its last fence closed: left open, it would swallow what is put after it."""
+    text = text.rstrip("\n") + "\n"
+    left_open = [block.left_open for block in _blocks(text) if block.left_open]
+    return f"{text}{left_open[0]}\n" if left_open else text
 
 
 def _bytes(source: str, stdin: BinaryIO | None) -> tuple[str, bytes]:
@@ -118,6 +162,10 @@ def _text(name: str, data: bytes) -> str:
         raise SpecError(f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8 text") from None
     if "\0" in text:
         raise SpecError(f"{name} is binary, not text; name a Markdown file")
+    return _plain_ends(text)
+
+
+def _plain_ends(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -173,6 +221,10 @@ class _Block:
     """Its content, a fence's own indentation removed."""
     label: str | None
     """The fence's label in lower case, empty without one; ``None`` for prose."""
+    info: str = ""
+    """What stands after the label, when that is not in braces."""
+    left_open: str = ""
+    """The mark that would close a fence which nothing closes."""
 
 
 def _blocks(text: str) -> Iterator[_Block]:
@@ -187,7 +239,9 @@ def _blocks(text: str) -> Iterator[_Block]:
         closing = re.compile(rf"^[ \t]*{fence['mark'][0]}{{{len(fence['mark'])},}}[ \t]*$")
         end = next((n for n in range(at + 1, len(lines)) if closing.match(lines[n])), len(lines))
         content = (content.removeprefix(fence["margin"]) for content in lines[at + 1 : end])
-        yield _Block(at + 2, tuple(content), fence["label"].lower())
+        info = fence["rest"].strip() if fence["rest"][:1].isspace() and not fence["brace"] else ""
+        left_open = fence["mark"] if end == len(lines) else ""
+        yield _Block(at + 2, tuple(content), fence["label"].lower(), info, left_open)
         prose = at = end + 1
     yield _Block(prose + 1, tuple(lines[prose:]), None)
 
@@ -204,17 +258,113 @@ def _title(text: str, blocks: Sequence[_Block]) -> str:
     return next(content for content in text.split("\n") if content.strip()).strip()
 
 
-def _examples(name: str, blocks: Sequence[_Block]) -> Iterator[Example]:
+def _examples(name: str, blocks: Sequence[_Block], entry: str) -> Iterator[Example]:
     number = 1
-    for block in blocks:
+    for line, read in _readers(blocks, entry):
+        try:
+            example = read(f"E{number}", line)
+        except ValueError as error:
+            raise SpecError(f"{name}, line {line}: the example cannot be read: {error}") from None
+        if example is not None:
+            yield example
+            number += 1
+
+
+def _readers(blocks: Sequence[_Block], entry: str) -> Iterator[tuple[int, Callable[[str, int], Example | None]]]:
+    """What may be an example, in order: its 1-based line, and what makes an example of an id and that line."""
+    exchanges = _exchanges(blocks, entry)
+    for at, block in enumerate(blocks):
+        if (exchange := exchanges.get(at)) and exchange.command is not None:
+            yield exchange.line, exchange.read
         for line, content in _sessions(block):
-            try:
-                example = parse_block(content, f"E{number}", line)
-            except ValueError as error:
-                raise SpecError(f"{name}, line {line}: the example cannot be read: {error}") from None
-            if example is not None:
-                yield example
-                number += 1
+            yield line, partial(parse_block, content)
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """A block of input and the block of output that follows it."""
+
+    given: _Block
+    """The input."""
+    printed: _Block
+    """The output."""
+    command: str | None
+    """What is run; ``None`` when no command is named."""
+
+    @property
+    def line(self) -> int:
+        """The 1-based line of the input's fence."""
+        return self.given.line - 1
+
+    def read(self, example_id: str, line: int) -> Example:
+        """The example; ``ValueError`` (one sentence) when it cannot be one."""
+        assert self.command is not None
+        status = None
+        if re.match(r"exit\b", self.printed.info):
+            written = re.fullmatch(r"exit +(\d{1,3})", self.printed.info)
+            status = int(written[1]) if written else 256
+            if status > 255:
+                raise ValueError(f"{self.printed.info!r} is no exit status; write 'exit' and a number from 0 to 255")
+        return parse_exchange(self.command, self.given.lines, self.printed.lines, status, example_id, line)
+
+
+def _exchanges(blocks: Sequence[_Block], entry: str) -> dict[int, _Exchange]:
+    """Position of an input block → the pair it makes with the output block behind it."""
+    found: dict[int, _Exchange] = {}
+    named: str | None = None
+    for at, block in enumerate(blocks):
+        if block.label is None:
+            named = _named(block, entry, named)
+        elif block.label in _GIVEN and at + 2 < len(blocks) and blocks[at + 2].label in _PRINTED:
+            between = [line.strip() for line in blocks[at + 1].lines if line.strip()]
+            if len(between) <= 1 and all(len(line) <= _SHORT for line in between):
+                command = _last_command(" ".join(between), entry) or named or entry
+                found[at] = _Exchange(block, blocks[at + 2], _own_command(block) or _plain_command(command))
+    return found
+
+
+def _own_command(block: _Block) -> str | None:
+    """The command after a fence's label; attributes such as ``title="x"`` are none."""
+    info = block.info.removeprefix("$ ").strip()
+    attributes = info.startswith("{") or all(re.match(r"[\w-]+=", word) for word in info.split())
+    return None if attributes else info
+
+
+def _plain_command(words: str) -> str | None:
+    return words if takes_input(words) and not _ASKS_HELP & set(words.split()) else None
+
+
+def _named(prose: _Block, entry: str, named: str | None) -> str | None:
+    """The command that words name last; ``named``, the one from before, as long as headings and long paragraphs let it hold."""
+    paragraph: list[str] = []
+    for content in (*prose.lines, ""):
+        if _HEADING.match(content) or _UNDERLINE.match(content):
+            named, paragraph = None, []
+        elif content.strip():
+            paragraph.append(content.strip())
+        else:
+            words = " ".join(paragraph)
+            named = _last_command(words, entry) or (named if len(words) <= _SHORT else None)
+            paragraph = []
+    return named
+
+
+def _last_command(words: str, entry: str) -> str | None:
+    """The command in the last back-ticks of words that end with a colon.
+
+    >>> _last_command("It adds. Running `tally --sum` on:", ""), _last_command("The file `names.txt`:", "")
+    ('tally --sum', None)
+    """
+    parts = words.rstrip("*_ ").split("`")
+    if len(parts) < 3 or len(parts) % 2 == 0 or not parts[-1].endswith(":"):
+        return None
+    before, command, after = parts[-3:]
+    command = command.strip().removeprefix("$ ").strip()
+    if not command:
+        return None
+    sentence = re.split(r"[.!?;:] ", before)[-1] + after
+    programs = {"python", "python3", *entry.split()[:1]}
+    return command if _RUNNING.search(sentence) or command.split()[0] in programs else None
 
 
 def _sessions(block: _Block) -> Iterator[tuple[int, str]]:

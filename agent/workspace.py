@@ -35,9 +35,9 @@ from agent.hand_edits import (
 )
 from agent.paths import check_paths, write_files
 from agent.printable import printable
-from graphs import dag, document, examples
+from graphs import dag, document, examples, trust
 from graphs.errors import PathRefused, PrerequisiteError, UserError
-from graphs.values import Component, Files, Plan, Proof, Spec, Verdict
+from graphs.values import Component, Files, Plan, Proof, Requirement, Spec, Verdict
 
 README = "README.md"
 IGNORED = "__pycache__/\n*.pyc\n.pytest_cache/\n.venv/\n"
@@ -300,15 +300,23 @@ class GitRepository:
         packages = sorted({p for c in plan.components for p in c.packages})
         install = shlex.join(("python", "-m", "pip", "install", "pytest", *packages))
         parts.append(f"## Test it\n\n```sh\n{install}\npython -m pytest\n```\n")
-        parts.append("## What is where\n\n| component | files | checks passed | requirements |\n|---|---|---|---|")
+        columns = ("component", "files", "checks passed", "mutants killed", "requirements")
+        parts.append(f"## What is where\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
         parts += [_row(c, proofs.get(c.id)) for c in plan.components]
-        parts.append("")
+        parts.append(
+            "\nChecks are tests and examples. A mutant is a small change of the code; it is killed when a check notices it.\n"
+        )
+        unproven = trust.unproven(plan, spec, proofs, verdict)
         if plan.requirements:
             parts.append("## What was asked\n")
             parts += [
-                f"- {r.id}: {_one_line(r.text)} ({', '.join(_state(c, proven) for c in plan.components if r.id in c.requirements)})"
+                f"- {r.id}: {_one_line(r.text)} {_proof_of(r, spec, proofs, unproven.pop(r.id, ''))}"
                 for r in plan.requirements
             ]
+            parts.append("")
+        if unproven:
+            parts.append("## Tests that were set aside\n\nWhat they were for is not proven.\n")
+            parts += [f"- {_one_line(test)}: {_one_line(why)}" for test, why in unproven.items()]
             parts.append("")
         if missing:
             above = dag.Ancestors(plan)
@@ -363,15 +371,41 @@ def _sweep(directory: Path) -> None:
 
 
 def _row(component: Component, proof: Proof | None) -> str:
-    checks = str(len(proof.verdict.passed)) if proof and proof.status == "passed" and proof.verdict else "not proven"
     files = ", ".join(f"`{f}`" for f in component.files)
-    return (
-        f"| {component.id}: {_one_line(component.purpose)} | {files} | {checks} | {', '.join(component.requirements)} |"
+    checks, killed = "not proven", "–"
+    if proof and proof.status == "passed" and proof.verdict:
+        strength = proof.strength
+        checks = str(len(proof.verdict.passed))
+        killed = f"{strength.killed} of {len(strength.mutants)}" if strength and strength.mutants else "not measured"
+    cells = (
+        f"{component.id}: {_one_line(component.purpose)}",
+        files,
+        checks,
+        killed,
+        ", ".join(component.requirements),
     )
+    return f"| {' | '.join(cells)} |"
 
 
-def _state(component: Component, proven: set[str]) -> str:
-    return component.id if component.id in proven else f"{component.id}, not proven"
+def _proof_of(requirement: Requirement, spec: Spec, proofs: Mapping[str, Proof], why_not: str) -> str:
+    """A sentence: what proves a requirement, or why nothing does."""
+    if why_not:
+        return f"**Not proven**: {_one_line(why_not)}."
+    by = [
+        f"{proof.component} ({_counted(ids)})"
+        for proof in proofs.values()
+        if proof.status == "passed" and (ids := proof.covers.get(requirement.id))
+    ]
+    whole = ", ".join(trust.tied_examples(requirement, spec.examples))
+    return f"Proven by {', '.join(by) or f'the whole (example {whole})'}."
+
+
+def _counted(ids: Sequence[str]) -> str:
+    """How many tests and examples these are."""
+    tests = sum("::" in i for i in ids)
+    examples = len(ids) - tests
+    counts = ((tests, "test"), (examples, "example"))
+    return ", ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counts if count)
 
 
 def _why(component: Component, proofs: Mapping[str, Proof], below: Sequence[str]) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 from graphs import component_graph, dag, document, edits, events
-from graphs.component_graph import Start
+from graphs.component_context import Dear, Start
 from graphs.edits import PlanEdit, Respecify, Revision, Rewire, Split
 from graphs.errors import AnswerError, LimitReached, PlanError
 from graphs.events import Event
@@ -210,7 +209,7 @@ class Building:
         missing = self._observer.observed(component, files, {}).missing
         return tuple(i for i in missing if not self._above.stands_on(component.id, i))
 
-    def _affords(self, brief: Brief, rung: Rung | Literal["rewire"]) -> bool:
+    def _affords(self, brief: Brief, rung: Dear) -> bool:
         """Whether the component's share of what is left allows more than the plain loop.
 
         At first all that are not proven have a claim. Once they have had their turn, only those that stopped for want of it.
@@ -222,7 +221,7 @@ class Building:
         claims = {component_id, *(self._claims or self._components)} - self._done.keys()
         weights = {i: self._tried.get(i, Tried()).weight for i in claims if i in self._components}
         enough = self._context.purse.share_left(component_id, weights[component_id] / sum(weights.values()))
-        if not enough:
+        if not enough and rung != "strengthen":  # without it the component passes all the same
             self._starved.add(component_id)
         return enough
 
@@ -243,7 +242,7 @@ class Building:
             if rung is None:
                 await self._decide(component.id, "give up", decision.reason, evidence=list(decision.evidence))
                 return proof
-            taken = {"evidence": list(decision.evidence), "key": brief.key, "rung": rung}
+            taken = {"evidence": list(decision.evidence), "key": brief.key, "rung": rung, "fault": decision.fault}
             await self._decide(component.id, rung, decision.reason, **taken)
             try:
                 edit = await self._edit(decision, brief, proof, evidence)

@@ -10,11 +10,15 @@ import ast
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from graphs import syntax
 from graphs.ladder import Rung
 from graphs.values import CaseResult, Component, Doubt, Files, Limits, Verdict
 
+Fault = Literal["code", "test", "contract", "size", "plan", "chance"]
+"""What a failure is put down to: the program, one of its tests, what both were written from, too much at once, an edge that
+is missing, or a test that passes and fails on the same program."""
 SPLIT_LINES = 120
 """Lines of code from which size is taken for the cause: half of what fits one answer (see DESIGN, right-sized)."""
 SPLITTABLE_LINES = 40
@@ -45,6 +49,8 @@ class Evidence:
     """The frozen tests: written by a model, so they can be in doubt. Examples cannot."""
     clashes: tuple[str, ...] = ()
     """Why the test writer kept tests that independent programs agree against, one sentence each."""
+    disputes: tuple[str, ...] = ()
+    """Tests that a repairer held to be wrong, and why, one sentence each."""
     missing: tuple[str, ...] = ()
     """Components whose modules the code imports though it does not stand on them."""
     reason: str = ""
@@ -73,6 +79,11 @@ class Decision:
     """One sentence."""
     evidence: tuple[str, ...] = ()
     """What points to it, one sentence each."""
+
+    @property
+    def fault(self) -> Fault | None:
+        """What the failure is put down to; ``None`` where the evidence does not say."""
+        return "contract" if self.rung == "respecify" else "size" if self.rung == "split" else None
 
 
 def observation(case: CaseResult) -> str:
@@ -170,7 +181,7 @@ def next_rung(evidence: Evidence, tried: Tried, limits: Limits, in_vain: Collect
     rungs = [rung for rung in limits.rungs if rung not in in_vain]
     may_respecify = "respecify" in rungs and tried.respecified < limits.respecifications
     may_split = "split" in rungs and tried.depth < limits.split_depth and splittable(evidence)
-    facts = (*contract, *size, *([evidence.reason] if evidence.reason else []))
+    facts = (*contract, *size, *evidence.disputes, *([evidence.reason] if evidence.reason else []))
     if may_respecify and contract:
         return Decision("respecify", f"the contract is at fault: {contract[0]}", facts)
     if may_split and size:

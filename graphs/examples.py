@@ -15,7 +15,8 @@ hi
   that start with ``> `` while it is plainly unfinished (``|``, ``&&``, ``do``, …).
 - The exit status is 0 unless the output ends with ``# exit 2`` or ``[exit 2]``, the command ends with ``# exit 2``, or
   the next step is ``echo $?``, whose printed number it then is.
-- A here-document whose delimiter is ``'STDIN'`` is the step's standard input.
+- A here-document whose delimiter is ``'STDIN'`` (or ``'STDIN_'``, ``'STDIN__'``… where the text holds that line), at the end
+  of one plain command, is the step's standard input.
 - ``<BLANKLINE>`` stands for an empty line, as in doctests; other empty lines at the end of an output are only layout.
 - ``expect`` is empty or ends with a newline.
 """
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
@@ -55,7 +56,11 @@ _TOKEN = re.compile(
     |   .""",
     re.VERBOSE | re.DOTALL,
 )
-_STDIN = re.compile(r"[ \t]*<<'STDIN'$")
+_STDIN = re.compile(r"[ \t]*<<'(?P<word>STDIN_*)'$")
+_PROMPT_LINE = re.compile(r"\$(?: +\S| *$)")
+_ONE_PROGRAM = re.compile(
+    r"""(?> \\. | '[^'\n]*' | "(?:[^"\\\n]|\\.)*" | &>>? | >& | [^'"\\;|&()<`#\n] | (?<=\S)\# )++""", re.VERBOSE
+)
 _ASKS_STATUS = re.compile(r'^echo\s+"?\$\?"?\s*$')
 _GOES_ON = frozenset({"|", "do", "then", "else", "elif", "in", "{", "("})
 _PAIRS = {"do": "done", "if": "fi", "case": "esac", "{": "}", "(": ")"}
@@ -115,7 +120,7 @@ def parse_shell(text: str, example_id: str, line: int) -> Example | None:
     while at < len(lines):
         run, at = _command(lines, at)
         output = []
-        while at < len(lines) and not re.match(r"\$( +\S| *$)", lines[at]):
+        while at < len(lines) and not _PROMPT_LINE.match(lines[at]):
             output.append(lines[at])
             at += 1
         while at < len(lines) and not re.match(r"\$ +\S", lines[at]):  # after an idle prompt, which ends an output
@@ -126,6 +131,38 @@ def parse_shell(text: str, example_id: str, line: int) -> Example | None:
         else:
             steps.append(step)
     return Example(example_id, "shell", tuple(steps), line) if steps else None
+
+
+def parse_exchange(
+    run: str, given: Sequence[str], printed: Sequence[str], status: int | None, example_id: str, line: int
+) -> Example:
+    """The example that a command, the lines of its standard input and those of its output make.
+
+    The output means what it means in a shell session, an exit status in its last line included; ``status`` outranks that.
+    Raises ``ValueError`` (one sentence) when it is not :func:`takes_input`, or no shell session says the same.
+    """
+    if not takes_input(run):
+        raise ValueError(
+            f"{run!r} is not one plain command; write it as a shell session ('$ ') if it needs a pipe or '<'"
+        )
+    if prompt := next(filter(_PROMPT_LINE.match, printed), ""):
+        raise ValueError(f"the expected line {prompt!r} reads like a shell prompt; write '...' for its '$'")
+    expect, said = _printed(printed)
+    stdin = "".join(f"{content}\n" for content in given)
+    exit_status = (said or 0) if status is None else status
+    example = Example(example_id, "shell", (Step(run, expect, exit=exit_status, stdin=stdin),), line)
+    render(example)
+    return example
+
+
+def takes_input(run: str) -> bool:
+    """Whether standard input given to a command line is what its program reads: it is one program, with no pipe, list,
+    redirected input or comment.
+
+    >>> takes_input("python -m tally --by 'a|b' 2>&1"), takes_input("sort | uniq"), takes_input("sort < names.txt")
+    (True, False, False)
+    """
+    return _ONE_PROGRAM.fullmatch(run) is not None
 
 
 def _at_margin(text: str, prompt: re.Pattern[str]) -> str:
@@ -145,19 +182,27 @@ def _printed_status(step: Step) -> int:
 
 def _shell_step(run: str, output: list[str]) -> Step:
     status, run = _comment_status(run)
+    expect, said = _printed(output)
+    stdin = ""
+    head, _, body = run.partition("\n")
+    *given, last = body.split("\n")
+    here = _STDIN.search(head)
+    if here and takes_input(head[: here.start()]) and last == here["word"] and last not in given:
+        run, stdin = head[: here.start()], "".join(f"{content}\n" for content in given)
+    return Step(run, expect, exit=(status if said is None else said) or 0, stdin=stdin)
+
+
+def _printed(output: Sequence[str]) -> tuple[str, int | None]:
+    """What lines of output say is printed, and the exit status if they say one."""
     output = _without_blank_end(output)
+    status = None
     if output and (written := _STATUS_LINE.match(output[-1])):
         status = int(written["status"])
         output = _without_blank_end(output[:-1])
-    stdin = ""
-    head, _, body = run.partition("\n")
-    if _STDIN.search(head) and body.endswith("STDIN"):
-        run, stdin = _STDIN.sub("", head), body.removesuffix("STDIN")
-    expect = "".join(f"{'' if content == _BLANK else content}\n" for content in output)
-    return Step(run, expect, exit=status or 0, stdin=stdin)
+    return "".join(f"{'' if content == _BLANK else content}\n" for content in output), status
 
 
-def _without_blank_end(output: list[str]) -> list[str]:
+def _without_blank_end(output: Sequence[str]) -> Sequence[str]:
     end = len(output)
     while end and not output[end - 1].strip():
         end -= 1
@@ -313,7 +358,10 @@ def _marked(text: str) -> str:
 
 def _render_shell(steps: tuple[Step, ...]) -> Iterator[str]:
     for step in steps:
-        run = f"{step.run} <<'STDIN'\n{step.stdin}STDIN" if step.stdin else step.run
+        word = "STDIN"
+        while word in step.stdin.split("\n"):
+            word += "_"
+        run = f"{step.run} <<'{word}'\n{step.stdin}{word}" if step.stdin else step.run
         first, *more = run.split("\n")
         yield f"$ {first}\n"
         yield from (f"> {content}\n" for content in more)

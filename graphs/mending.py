@@ -4,63 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graphs import component_graph, dag, edits, events
 from graphs.building import revised
-from graphs.component_graph import Start
+from graphs.component_context import Start
 from graphs.edits import Respecify, Revision
 from graphs.errors import AgentError
 from graphs.events import Event
 from graphs.evidence import Tried, implicated
-from graphs.ports import Brief, Checker, RedReport
+from graphs.ports import Brief
 from graphs.run_context import Context
 from graphs.scheduler import ENDS_THE_RUN
-from graphs.values import Component, Files, Plan, Proof, Spec, Verdict, to_json
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A :class:`~graphs.ports.Checker` that judges a component by the assembled repository."""
-
-    checker: Checker
-    """Does the work."""
-    plan: Plan
-    """What is assembled."""
-    spec: Spec
-    """Whose examples it must satisfy."""
-    tests: Files
-    """Of every component."""
-    ids: tuple[str, ...]
-    """All declared tests."""
-
-    def stub(self, component: Component) -> Files:
-        """As the checker has it."""
-        return self.checker.stub(component)
-
-    def source(self, tests: Files, test_id: str) -> str:
-        """As the checker has it."""
-        return self.checker.source(tests, test_id)
-
-    def amended(self, tests: Files, replaced: Files) -> Files:
-        """As the checker has it."""
-        return self.checker.amended(tests, replaced)
-
-    def without(self, tests: Files, ids: Sequence[str]) -> Files:
-        """As the checker has it."""
-        return self.checker.without(tests, ids)
-
-    async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
-        """As the checker has it."""
-        return await self.checker.red(brief, tree, tests)
-
-    async def prove(self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
-        """Every test and every example, on all files."""
-        return await self.checker.integrate(self.plan, self.spec, tree, self.tests, self.ids)
-
-    async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
-        """As the checker has it."""
-        return await self.checker.integrate(plan, spec, tree, tests, ids)
+from graphs.values import Files, Plan, Proof, Spec, Verdict, to_json
 
 
 async def mended(
@@ -132,31 +88,51 @@ async def _improved(
     tests = {path: text for p in proofs.values() for path, text in p.tests.items()}
     ids = tuple(i for p in proofs.values() for i in p.test_ids)
     others = {path: text for i, p in proofs.items() if i != component_id for path, text in p.files.items()}
+
+    async def whole_of(tree: Files, own_tests: Files, own_ids: Sequence[str]) -> Verdict:
+        every = (*(i for i in ids if i not in proof.test_ids), *own_ids)
+        kept = {path: text for path, text in tests.items() if path not in proof.tests}
+        return await context.checker.integrate(plan, spec, tree, {**kept, **own_tests}, every)
+
     async with asyncio.timeout(context.limits.component_seconds):
         outcome = await component_graph.prove(
             component_graph.Context(
                 brief=brief,
                 ancestors=others,
                 strategy=context.strategy,
-                checker=Whole(context.checker, plan, spec, tests, ids),
+                checker=context.checker,
                 journal=context,
-                limits=replace(context.limits, rungs=()),
+                limits=replace(context.limits, rungs=(), mutants=0),
                 revision=plan.revision,
                 start=Start(proof.tests, proof.test_ids, proof.files),
+                judged_by=whole_of,
             )
         )
-        whole, files = outcome.proof.verdict, outcome.proof.files
-        if whole is None or not whole.passed > best.passed:
+        found, whole = outcome.proof, outcome.proof.verdict
+        if whole is None or not (whole.status == "passed" or whole.passed > best.passed):
             return None
         below = {path: text for i in dag.Ancestors(plan).of(component_id) for path, text in proofs[i].files.items()}
-        verdict = await context.checker.prove(brief, {**below, **files}, proof.tests, proof.test_ids)
+        tree = {**below, **found.files}
+        verdict = await context.checker.prove(brief, tree, found.tests, found.test_ids)
+        strength = None
+        if verdict.status == "passed":
+            strength = await context.checker.strength(brief, tree, found.tests, found.test_ids, context.limits)
     if verdict.status != "passed":
         reason = (
             f"the whole passes more with the repair, but the component itself does not pass any more: {verdict.reason}"
         )
         await _tell(context, plan, component_id, "stop", reason)
         return None
-    proof = replace(proof, files=files, verdict=verdict)
+    proof = replace(
+        proof,
+        files=found.files,
+        tests=found.tests,
+        test_ids=found.test_ids,
+        covers=found.covers,
+        quarantined={**proof.quarantined, **found.quarantined},
+        verdict=verdict,
+        strength=strength,
+    )
     commit_id = await context.repository.commit(plan, proof)
     await context.append(
         Event(events.COMMITTED, component_id, plan.revision, {"commit": commit_id}),

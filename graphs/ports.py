@@ -188,6 +188,11 @@ class Checker(Protocol):
         call → result. No expectation takes part; it is for comparing programs."""
         ...
 
+    def memorized(self, brief: Brief, before: Files, after: Files, tests: Files) -> tuple[str, ...]:
+        """Which answers of the tests a repair has written into the code instead of mending it: an input of a test and what that
+        test expects for it, both new in the code and neither from the contract; one short text each."""
+        ...
+
     def tied(self, tests: Files) -> Mapping[str, tuple[str, ...]]:
         """Test id → the requirements its author says it is for."""
         ...

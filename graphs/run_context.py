@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from graphs import document, events
-from graphs.component_graph import Start
+from graphs.component_context import Start
 from graphs.events import Event
 from graphs.evidence import Tried
 from graphs.ports import Checker, Human, Journal, Purse, Repository, Strategy
@@ -59,6 +59,8 @@ class Past:
     """Of the assembled repository as it is; ``None`` when something in it changed since it was tested."""
     failures: int = 0
     """How often the assembled repository did not pass since a person or a model last made the plan."""
+    summed: dict[str, Any] = field(default_factory=dict)
+    """What was last told of what is proven and what is not."""
     tried: dict[str, Tried] = field(default_factory=dict)
     """Component id → how far the ladder was climbed for it."""
     starts: dict[str, Start] = field(default_factory=dict)
@@ -99,6 +101,8 @@ class Past:
             case events.INTEGRATION_FINISHED:
                 self.verdict = from_json(Verdict, body["verdict"])
                 self.failures += self.verdict.status != "passed"
+            case events.PROOF_SUMMED:
+                self.summed = dict(body)
             case events.QUESTION_ASKED:
                 self.questions[body["key"]] = body["id"]
             case events.QUESTION_ANSWERED:
@@ -148,6 +152,7 @@ FOLDED = (
     events.COMPONENT_KEPT,
     events.COMPONENT_DECISION,
     events.INTEGRATION_FINISHED,
+    events.PROOF_SUMMED,
     events.QUESTION_ASKED,
     events.QUESTION_ANSWERED,
     events.FEEDBACK_GIVEN,

@@ -22,7 +22,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
-from graphs import dag, document, edits, events
+from graphs import dag, document, edits, events, trust
 from graphs.building import Building, revised
 from graphs.errors import PlanError, UserError
 from graphs.events import Event
@@ -228,6 +228,10 @@ async def deliver(state: State, runtime: Runtime[Context]) -> State:
     plan = document.from_data(state["plan"])
     proofs = {i: from_json(Proof, p) for i, p in state["proofs"].items()}
     verdict = from_json(Verdict, state["verdict"]) if state["verdict"] else None
+    unproven = trust.unproven(plan, context.spec_of(plan), proofs, verdict)
+    sums = {"covered": trust.covered(proofs), "unproven": unproven}
+    if sums != context.past.summed:
+        await context.append(Event(events.PROOF_SUMMED, revision=plan.revision, body=sums))
     return {"commit": await context.repository.finish(plan, context.spec_of(plan), proofs, verdict)}
 
 

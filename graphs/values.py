@@ -47,7 +47,7 @@ class Example:
     """Acceptance as data. Steps share one namespace (python) or one directory (shell). Expected values never enter the sandbox."""
 
     id: str
-    """``E1``… for examples of the spec; ``<component>.C1``… for examples of a contract."""
+    """``E1``… for examples of the spec; ``F1``… of the user's feedback; ``<component>.C1``… of a contract."""
     kind: ExampleKind
     """What interprets the steps."""
     steps: tuple[Step, ...]

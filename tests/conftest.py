@@ -70,6 +70,7 @@ class Place:
             "XDG_CONFIG_HOME": str(self.user / "config"),
             "PYTHONPATH": str(ROOT),
             "OLLAMA_HOST": "127.0.0.1:9",  # the port where nothing listens
+            "AGENT_MUTANTS": "0",  # seconds for each component: tests of strength switch them on
             **self.env,
             **more,
         }

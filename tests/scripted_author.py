@@ -124,18 +124,21 @@ WRONG = {
 TESTS = {
     "numbers": (
         "from tally.numbers import read\n\n\n"
-        "def test_in_order():\n    assert read('3\\n5\\n') == [3, 5]\n\n\n"
-        "def test_blank_lines_do_not_count():\n    assert read('1\\n\\n2') == [1, 2]\n"
+        "def test_in_order():\n    '''R1: in order.'''\n    assert read('3\\n5\\n') == [3, 5]\n\n\n"
+        "def test_blank_lines_do_not_count():\n    '''R1: blank lines do not count.'''\n    assert read('1\\n\\n2') == [1, 2]\n"
     ),
-    "label": "from tally.label import label\n\n\ndef test_label():\n    assert label('sum', 8) == 'sum: 8'\n",
+    "label": (
+        "from tally.label import label\n\n\n"
+        "def test_label():\n    '''R2: the label is printed.'''\n    assert label('sum', 8) == 'sum: 8'\n"
+    ),
     "total": (
         "from tally.total import total\n\n\n"
-        "def test_adds():\n    assert total('3\\n5\\n') == 8\n\n\n"
-        "def test_nothing_is_zero():\n    assert total('') == 0\n"
+        "def test_adds():\n    '''R2: the sum.'''\n    assert total('3\\n5\\n') == 8\n\n\n"
+        "def test_nothing_is_zero():\n    '''R2: no numbers.'''\n    assert total('') == 0\n"
     ),
     "command": (
         "import subprocess\nimport sys\n\n\n"
-        "def test_prints():\n"
+        "def test_prints():\n    '''R2: the label and the sum.'''\n"
         "    done = subprocess.run([sys.executable, '-m', 'tally'], input='3\\n5', capture_output=True, text=True)\n"
         "    assert done.stdout == 'sum: 8\\n'\n"
     ),
@@ -153,6 +156,12 @@ def kept(prompt: str) -> str:
     """An answer that keeps every test in doubt."""
     ids = re.findall(r"^\*\*(\S+::\S+)\*\*$", prompt, re.MULTILINE)
     return "\n".join(f"### {test_id}\nKEEP: the contract demands it.\n" for test_id in ids)
+
+
+def excused(prompt: str) -> str:
+    """An answer that adds no test for whatever went unnoticed."""
+    ids = re.findall(r"^(M\d+): `", prompt, re.MULTILINE)
+    return "\n".join(["No test is needed.\n", *(f"### {i}\nUNSPECIFIED: the contract is silent.\n" for i in ids)])
 
 
 def clearer(component: str) -> str:
@@ -206,6 +215,8 @@ class Author:
             return "Nothing has to be built.\n\n```yaml\nedits: []\n```\n"
         if step == "amend":
             return kept(body["messages"][1]["content"])
+        if step == "strengthen":
+            return excused(body["messages"][1]["content"])
         if step == "respecify":
             return clearer(component)
         if step == "tests":
@@ -220,6 +231,7 @@ TASKS = {
     "code": "the code",
     "repair": "a repair",
     "amend": "tests in doubt",
+    "strengthen": "stronger tests",
     "respecify": "a contract made clear",
     "split": "a smaller cut",
 }

@@ -2,7 +2,8 @@
 
 The code of a component is the list of the tests it passes: ``"t1 t2"`` passes ``t1`` and ``t2``. Tests are written the
 same way; one whose name starts with ``bad`` proves nothing on the stub. In code, ``t2=5`` says what the program does
-instead when it fails ``t2`` (otherwise ``no``), and ``t2~`` passes ``t2`` only once that test was amended to ``t2~``.
+instead when it fails ``t2`` (otherwise ``no``), and ``t2~`` passes ``t2`` only once that test was amended to ``t2~``. In a
+repair, ``t2?`` holds the test ``t2`` to be wrong; a repair of nothing else leaves the code as it is.
 """
 
 from __future__ import annotations
@@ -24,17 +25,24 @@ from graphs.values import (
     Doubt,
     Feedback,
     Files,
+    Limits,
+    Mutant,
     Outcome,
     Plan,
     Proof,
     Question,
+    Repair,
     Requirement,
     Spec,
+    Strength,
+    Strengthening,
     Verdict,
 )
 
 Said = str | Exception
 T = TypeVar("T")
+DISPUTED = "the contract says otherwise"
+"""Why a scripted repair holds a test to be wrong."""
 
 
 @dataclass
@@ -51,6 +59,8 @@ class ScriptedStrategy:
     """Files, tests, verdict and notes of each repair."""
     amendments: Mapping[str, Amendment | Exception] = field(default_factory=dict)
     """Component → what its test writer says of tests in doubt."""
+    strengthened: Mapping[str, Strengthening | Exception] = field(default_factory=dict)
+    """Component → what its test writer says of what went unnoticed."""
     respecified: Mapping[str, Component | Exception] = field(default_factory=dict)
     """Component → the same with another contract."""
     parts: Mapping[str, tuple[Component, ...] | Exception] = field(default_factory=dict)
@@ -58,7 +68,7 @@ class ScriptedStrategy:
     revisions: deque[Revision] = field(default_factory=deque)
     """What each change of the spec makes of the plan."""
     told: list[tuple[str, Sequence[object]]] = field(default_factory=list)
-    """What each question beyond tests, code and repair was given: doubts, evidence, changes."""
+    """What each question beyond tests, code and repair was given: doubts, evidence, changes; survivors, idle tests and differences."""
     name: str = "scripted"
     extra: Mapping[str, str] = field(default_factory=dict)
     """Files that every answer holds besides those asked for."""
@@ -90,12 +100,22 @@ class ScriptedStrategy:
 
     async def repair(
         self, brief: Brief, attempt: int, files: Files, tests: Files, verdict: Verdict, notes: Sequence[str]
-    ) -> Files:
+    ) -> Repair:
         self.repairs_given.append((files, tests, verdict, notes))
-        return {brief.component.files[0]: await self._say(brief, "repair", attempt), **self.extra}
+        said = await self._say(brief, "repair", attempt)
+        disputed = {word.removesuffix("?"): DISPUTED for word in said.split() if word.endswith("?")}
+        if disputed:
+            said = " ".join(word for word in said.split() if not word.endswith("?"))
+        return Repair({**({} if disputed and not said else {brief.component.files[0]: said}), **self.extra}, disputed)
 
     async def amend(self, brief: Brief, attempt: int, tests: Files, doubts: Sequence[Doubt]) -> Amendment:
         return await self._decide(brief, "amend", attempt, doubts, self.amendments, Amendment())
+
+    async def strengthen(
+        self, brief: Brief, tests: Files, survivors: Sequence[Mutant], idle: Sequence[str], differ: Sequence[str]
+    ) -> Strengthening:
+        told = (tuple(survivors), tuple(idle), tuple(differ))
+        return await self._decide(brief, "strengthen", 1, told, self.strengthened, Strengthening())
 
     async def respecify(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> Component:
         refusal = AnswerError(["no better contract is known"])
@@ -138,6 +158,16 @@ class ScriptedChecker:
     """How the assembled repository fares."""
     wholes: deque[Verdict] = field(default_factory=deque)
     """What it says of the assembled repository first, before ``whole`` holds."""
+    strengths: Mapping[str, Sequence[Strength | Exception]] = field(default_factory=dict)
+    """Component → what each measurement says in turn; the last entry stays."""
+    measured: list[tuple[str, Files, Sequence[str], Strength | None]] = field(default_factory=list)
+    """Component, tests, ids and what was known, of each measurement of strength."""
+    behaviours: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Code → what its functions give, call → result."""
+    ties: Mapping[str, tuple[str, ...]] | None = None
+    """Test → the requirements it is for; ``None``: every test is for R1 to R9."""
+    chances: Mapping[str, str] = field(default_factory=dict)
+    """Test → what in it can differ from run to run."""
 
     def stub(self, component: Component) -> Files:
         return dict.fromkeys(component.files, "")
@@ -166,8 +196,46 @@ class ScriptedChecker:
         good = all(c.outcome == "passed" for c in cases)
         return Verdict("passed" if good else "failed", cases, "" if good else "tests fail", sandbox="script")
 
+    async def strength(
+        self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str], limits: Limits, known: Strength | None = None
+    ) -> Strength:
+        of = brief.component.id
+        self.measured.append((of, tests, ids, known))
+        await asyncio.sleep(0)
+        script = self.strengths.get(of, [Strength(reason="it was not measured")])
+        said = script[min(sum(name == of for name, *_ in self.measured), len(script)) - 1]
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    async def behave(self, brief: Brief, tree: Files, tests: Files) -> Mapping[str, str]:
+        await asyncio.sleep(0)
+        return self.behaviours.get(tree[brief.component.files[0]], {})
+
+    def memorized(self, brief: Brief, before: Files, after: Files, tests: Files) -> tuple[str, ...]:
+        return ("f(1) is 2",) if "heart" in after[brief.component.files[0]].split() else ()
+
+    def tied(self, tests: Files) -> Mapping[str, tuple[str, ...]]:
+        if self.ties is not None:
+            return self.ties
+        words = (w.removesuffix("~") for text in tests.values() for w in text.split())
+        return dict.fromkeys(words, tuple(f"R{n}" for n in range(1, 10)))
+
+    def unsteady(self, tests: Files, test_id: str) -> str:
+        return self.chances.get(test_id, "")
+
+    def extended(self, tests: Files, path: str, sources: Sequence[str]) -> tuple[Files, tuple[str, ...]]:
+        taken = [w.removesuffix("~") for text in tests.values() for w in text.split()]
+        ids = tuple(source.removesuffix("~") for source in sources)
+        problems = [f"{i!r} is no test with a name of its own" for i in ids if i in taken or len(i.split()) != 1]
+        if problems:
+            raise AnswerError(problems)
+        return {**tests, path: " ".join([*tests.get(path, "").split(), *sources])}, ids
+
     def without(self, tests: Files, ids: Sequence[str]) -> Files:
-        kept = {path: " ".join(w for w in text.split() if w not in ids) for path, text in tests.items()}
+        kept = {
+            path: " ".join(w for w in text.split() if w.removesuffix("~") not in ids) for path, text in tests.items()
+        }
         return {path: text for path, text in kept.items() if text}
 
     def source(self, tests: Files, test_id: str) -> str:

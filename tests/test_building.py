@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from graphs import dag, document, draw, events
+from graphs import dag, document, events
 from graphs.edits import Add, Drop, Respecify, Revision
 from graphs.errors import AnswerError, LimitReached, ModelError, UserError
 from graphs.evidence import Tried
 from graphs.run_graph import Past
+from graphs.run_state import fold
 from graphs.values import (
     CaseResult,
     Contract,
@@ -421,7 +422,7 @@ def test_a_ceiling_met_in_the_second_turn_is_the_reason_of_whom_it_stopped() -> 
     assert {i: p.status for i, p in run.proofs().items()} == {"a": "passed", "b": "failed", "x": "passed"}
     assert run.proofs()["b"].reason == "no money"
     assert run.state["blocked"] == {"c": "b"}
-    shown = draw.fold(run.journal.events).components
+    shown = fold(run.journal.events).components
     assert {i: s.status for i, s in shown.items()} == {"a": "passed", "b": "failed", "c": "blocked", "x": "passed"}
 
 

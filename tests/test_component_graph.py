@@ -89,8 +89,8 @@ def test_code_that_passes_at_once_is_proven_by_the_frozen_tests() -> None:
     assert (run.proof.attempts, run.proof.reason, run.proof.key) == (1, "", run.context.brief.key)
     assert from_json(Proof, to_json(run.proof)) == run.proof
     steps = [b["step"] for b in run.journal.bodies(events.COMPONENT_STEP)]
-    assert sorted(steps) == ["check", "code", "red", "tests"]
-    assert steps[-1] == "check"
+    assert sorted(steps) == ["check", "code", "red", "strength", "tests"]
+    assert steps[-2:] == ["check", "strength"]
     assert run.journal.bodies(events.TESTS_FROZEN) == [{"ids": ["t1", "t2"], "dropped": []}]
     assert {e.revision for e in run.journal.events} == {3}
     assert run.checker.proved[0][1] == {"base.py": "ancestor", "a.py": "t1 t2"}

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from agent.config import OPTIONS, ROLES, Resolved, Settings, load
+from agent.config import OPTIONS, ROLES, Resolved, Settings, flag_values, load
+from agent.run import limits_of
 from agent.sandbox.base import SandboxLimits
 from graphs.errors import ConfigError
 from graphs.values import Limits, from_json
@@ -66,9 +67,29 @@ def test_every_role_has_the_model_named_for_it_or_the_one_for_all() -> None:
     assert Settings(models={"candidate": "d"}).model_for("code") is None
 
 
-def test_ceilings_have_the_defaults_of_the_loop() -> None:
-    for name in ("test_rewrites", "repairs", "no_progress", "component_seconds"):
-        assert getattr(Settings(), name) == getattr(Limits(), name)
+LIMITS = [f.name for f in fields(Limits)]
+
+
+@pytest.mark.parametrize("name", sorted({*LIMITS} - {"max_usd"}))
+def test_limits_have_the_defaults_of_the_loop(name: str) -> None:
+    assert OPTIONS[name].toml == f"limits.{name}"
+    assert getattr(Settings(), name) == getattr(Limits(), name)
+
+
+def test_every_limit_that_is_set_binds_the_run() -> None:
+    set_ones: dict[str, Any] = {name: number for number, name in enumerate(LIMITS, 2)}
+    set_ones["rungs"] = ("ask",)
+    limits = limits_of(Settings(**set_ones), known_price=True)
+    assert {name: getattr(limits, name) for name in LIMITS} == set_ones
+
+
+def test_how_much_tests_are_to_be_trusted_can_be_set(project: Path) -> None:
+    (project / "agent.toml").write_text("[limits]\ncandidates = 2\nmutants = 0\nmutant_seconds = 5\n")
+    resolved = at(project, {"mutants": 7}, {"AGENT_CANDIDATES": "3"})
+    settings = resolved.settings
+    assert (settings.candidates, settings.mutants, settings.mutant_seconds) == (3, 7, 5.0)
+    assert resolved.origin["mutants"] == "flag --mutants"
+    assert flag_values({"candidates": 4, "mutants": None}) == {"candidates": 4}
 
 
 def test_reading_the_module_loads_nothing_heavy() -> None:
@@ -178,6 +199,9 @@ WRONG_VALUES = {
     "[limits]\nmax_usd = nan": "is nan, but must be a number",
     "[limits]\nmax_usd = inf": "is inf, but must be a number",
     "[limits]\nmax_tokens = 1e6": "must be a whole number",
+    "[limits]\ncandidates = 0": "'limits.candidates' in {file} is 0, but must be a whole number, 1 or more",
+    "[limits]\nmutants = -1": "must be a whole number, 0 or more",
+    "[limits]\nmutant_seconds = 0": "must be a number above 0",
     "[sandbox]\nmemory_mb = 1": "must be a whole number, 64 or more",
     "[sandbox]\nkind = 'none'": "only possible by the flag --sandbox none",
     "sandbox = 'bubblewrap'": "'sandbox' in {file} must be a table: write it as [sandbox]",

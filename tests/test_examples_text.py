@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphs.examples import parse_block, parse_doctest, parse_shell, render
+from graphs.examples import parse_block, parse_doctest, parse_exchange, parse_shell, render, takes_input
 from graphs.values import Example, Step
 
 DOCTESTS = {
@@ -93,6 +93,20 @@ SHELLS = {
     "two here-documents": ("$ p <<A <<B\na\nA\nb\nB\nz\n", [Step("p <<A <<B\na\nA\nb\nB", "z\n")]),
     "a shift is none": ("$ echo $((1<<N))\n2\n", [Step("echo $((1<<N))", "2\n")]),
     "standard input": ("$ p - <<'STDIN'\na\nb\nSTDIN\nz\n", [Step("p -", "z\n", stdin="a\nb\n")]),
+    "standard input of one program": (
+        "$ p 'a|b' 2>&1 <<'STDIN'\na\nSTDIN\n",
+        [Step("p 'a|b' 2>&1", stdin="a\n")],
+    ),
+    "standard input that holds the word": (
+        "$ p <<'STDIN_'\n> a\n> STDIN\n>\n> STDIN_\nz\n",
+        [Step("p", "z\n", stdin="a\nSTDIN\n\n")],
+    ),
+    "no input is given": ("$ p <<'STDIN'\nSTDIN\nz\n", [Step("p", "z\n")]),
+    "of a pipe, it is the last program's": (
+        "$ echo b | cat <<'STDIN'\na\nSTDIN\na\n",
+        [Step("echo b | cat <<'STDIN'\na\nSTDIN", "a\n")],
+    ),
+    "with a redirection, who knows": ("$ p < f <<'STDIN'\na\nSTDIN\n", [Step("p < f <<'STDIN'\na\nSTDIN")]),
     "hash inside a word": ("$ echo a#b $#\na#b 0\n", [Step("echo a#b $#", "a#b 0\n")]),
     "idle prompt": ("$ echo a\na\n$\n", [Step("echo a", "a\n")]),
 }
@@ -190,6 +204,53 @@ shell_steps = st.builds(
 def test_any_shell_session_survives(steps: list[Step]) -> None:
     example = Example("E1", "shell", tuple(steps), 3)
     assert parse_block(render(example), "E1", 3) == example
+
+
+any_lines = st.lists(st.text(alphabet="ab STDIN_$>#\\'\"\t|é", max_size=9) | st.just("STDIN"), max_size=4)
+programs = plain_lines.filter(takes_input)
+
+
+@given(st.lists(st.tuples(programs, any_lines, outputs, st.integers(0, 255)), min_size=1, max_size=3))
+def test_any_standard_input_survives(parts: list[tuple[str, list[str], str, int]]) -> None:
+    steps = [Step(run, out, exit=code, stdin="".join(f"{x}\n" for x in given)) for run, given, out, code in parts]
+    example = Example("E1", "shell", tuple(steps), 3)
+    assert parse_block(render(example), "E1", 3) == example
+
+
+@given(any_lines, any_lines, st.none() | st.integers(0, 255))
+def test_any_exchange_without_prompts_in_its_output_can_be_written(
+    given: list[str], printed: list[str], status: int | None
+) -> None:
+    printed = [line for line in printed if not line.startswith("$")]
+    example = parse_exchange("p 'a|b' 2>&1", given, printed, status, "E1", 3)
+    assert parse_block(render(example), "E1", 3) == example
+    assert example.steps[0].run == "p 'a|b' 2>&1"
+    assert example.steps[0].stdin == "".join(f"{line}\n" for line in given)
+
+
+@pytest.mark.parametrize(
+    ("run", "printed", "said"),
+    [
+        ("a | b", [], "'a | b' is not one plain command"),
+        ("a; b", [], "not one plain command"),
+        ("a && b", [], "not one plain command"),
+        ("a &", [], "not one plain command"),
+        ("a < f", [], "not one plain command"),
+        ("a <<< f", [], "not one plain command"),
+        ("(a)", [], "not one plain command"),
+        ("a `b`", [], "not one plain command"),
+        ("a # b", [], "not one plain command"),
+        ("it's", [], "not one plain command"),
+        ("a\nb", [], "not one plain command"),
+        ("", [], "not one plain command"),
+        ("a", ["b", "$ c"], "the expected line '$ c' reads like a shell prompt; write '...'"),
+        ("a in", ["> b"], "cannot be written as a shell session"),
+    ],
+)
+def test_an_exchange_that_is_no_example_is_refused(run: str, printed: list[str], said: str) -> None:
+    with pytest.raises(ValueError, match=r"^[^\n]+$") as refused:
+        parse_exchange(run, ["1"], printed, None, "E1", 1)
+    assert said in str(refused.value)
 
 
 doc_lines = st.text(alphabet="abc '\"()\t#.é", min_size=1, max_size=10).map(lambda s: f"w{s}w")

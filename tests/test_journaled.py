@@ -24,7 +24,20 @@ from graphs.errors import LimitReached, ModelError, ModelRefused, NotJudged
 from graphs.events import Event
 from graphs.ports import Brief, RedReport
 from graphs.scheduler import Slots
-from graphs.values import CaseResult, Component, Contract, Files, Limits, Plan, Requirement, Spec, Usage, Verdict
+from graphs.values import (
+    CaseResult,
+    Component,
+    Contract,
+    Files,
+    Limits,
+    Mutant,
+    Plan,
+    Requirement,
+    Spec,
+    Strength,
+    Usage,
+    Verdict,
+)
 from tests.scripted_ports import ScriptedChecker
 from tests.stub_server import StubServer
 
@@ -377,6 +390,41 @@ def test_something_else_is_judged_anew(run_dir: Path, judged: tuple[Brief, Files
 
     process.run(scene)
     assert len(process.checker.proved) == 2
+
+
+STRENGTH = Strength((Mutant("M1", "a.py", 1, "a → b", ("t1",)), Mutant("M2", "a.py", 2, "b → c")), 9, 8, 1, "", 0.5)
+MEASURED: dict[str, tuple[Limits, Strength | None]] = {
+    "nothing known": (Limits(), None),
+    "fewer mutants": (Limits(mutants=5), None),
+    "less time": (Limits(mutant_seconds=1.0), None),
+    "something known": (Limits(), STRENGTH),
+}
+
+
+def test_a_measurement_of_strength_is_remembered_by_what_was_measured_and_known(run_dir: Path) -> None:
+    async def scene(_: JournaledModel, checker: JournaledChecker) -> list[Strength]:
+        asked = [each for each in MEASURED.values() for _ in range(2)]
+        return [await checker.strength(BRIEF, TREE, TESTS, ["t1"], limits, known) for limits, known in asked]
+
+    first, second = Process(run_dir, {}), Process(run_dir, {})
+    first.checker.strengths = second.checker.strengths = {"a": [replace(STRENGTH, left=n) for n in range(9)]}
+
+    assert [strength.left for strength in first.run(scene)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert [known for *_, known in first.checker.measured] == [known for _, known in MEASURED.values()]
+    assert [strength.left for strength in second.run(scene)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert second.checker.measured == []
+
+
+def test_a_measurement_that_the_machine_kept_from_being_made_is_not_remembered(run_dir: Path) -> None:
+    async def scene(_: JournaledModel, checker: JournaledChecker) -> Strength:
+        return await checker.strength(BRIEF, TREE, TESTS, ["t1"], Limits())
+
+    process = Process(run_dir, {})
+    process.checker.strengths = {"a": [NotJudged("no memory left"), STRENGTH]}
+    with pytest.raises(NotJudged, match="no memory left"):
+        process.run(scene)
+
+    assert process.run(scene) == STRENGTH
 
 
 def test_a_flaky_test_cannot_fork_a_replay(run_dir: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,11 +14,26 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from agent.cli.live import LiveView, delivered, last_line, summary
-from agent.cli.story import amount, clock, duration, money, tell
+from agent.cli.story import FAULTS, amount, clock, duration, money, tell
 from graphs import document, events
-from graphs.draw import cells, fold
 from graphs.events import Event
-from graphs.values import CaseResult, Component, Contract, Limits, Plan, Proof, Requirement, Usage, Verdict, to_json
+from graphs.evidence import Fault
+from graphs.run_state import fold
+from graphs.text import cells
+from graphs.values import (
+    CaseResult,
+    Component,
+    Contract,
+    Limits,
+    Mutant,
+    Plan,
+    Proof,
+    Requirement,
+    Strength,
+    Usage,
+    Verdict,
+    to_json,
+)
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]x[/]\u202e\ud800\nsecond line"
 BEGAN = 1_000_000.0
@@ -45,6 +61,14 @@ def proof(name: str, message: str = "") -> dict[str, object]:
     status = "failed" if message else "passed"
     found = Proof(name, "k", status, verdict=verdict(2 - bool(message), 2), attempts=3, reason=message)
     return {"proof": to_json(found), **({"reason": message} if message else {})}
+
+
+def strength(
+    change: str = "a < b → a <= b", excuse: str = "", killed: int = 2, total: int = 3, left: int = 0
+) -> object:
+    """A measurement as plain JSON: the first ``killed`` of ``total`` mutants were noticed."""
+    mutants = [Mutant(f"M{i}", "q/a.py", i, change, ("t",) * (i <= killed), excuse) for i in range(1, total + 1)]
+    return to_json(Strength(tuple(mutants), 9, 8, left))
 
 
 def stream(*facts: tuple[str, str, dict[str, object]]) -> list[Event]:
@@ -126,6 +150,16 @@ def test_the_tree_shows_state_tests_cost_and_what_is_waited_for() -> None:
     ]
 
 
+def test_the_tree_shows_the_level_of_what_is_proven_and_counts_a_measurement_as_tests() -> None:
+    taken = {**proof("reader"), "proof": {**proof("reader")["proof"], "strength": strength()}}  # type: ignore[dict-item]
+    lines = screen(stream(*WORK, (events.COMPONENT_PASSED, "reader", taken)))
+    assert lines[-1].startswith("✓ reader  passed · 2/2 tests · 2/3 mutants · 3 attempts")
+    at_it = (events.COMPONENT_STEP, "parser", {"step": "strength", "attempt": 1, "detail": ""})
+    lines = screen(stream(*WORK, at_it), width=100)
+    assert lines[1].endswith("tests 1")
+    assert lines[3].startswith("└─ ▶ parser *  trying changes of the code · 3/5 tests")
+
+
 def test_a_row_that_waits_says_what_is_asked_and_the_rest_goes_on() -> None:
     lines = screen(stream(*WORK, ASKED))
     assert lines[1].startswith("building · asking you 1 · 1/4 proven")
@@ -178,6 +212,13 @@ def test_hostile_text_reaches_the_terminal_as_text() -> None:
         (events.QUESTION_ASKED, "a", {"id": HOSTILE, "text": HOSTILE, "options": [HOSTILE], "asked": True}),
         (events.TEST_AMENDED, "a", {"id": HOSTILE, "reason": HOSTILE, "before": HOSTILE, "after": HOSTILE}),
         (events.PLAN_REVISED, "", {**recut(HOSTILE), "plan": document.to_data(plan)}),
+        (events.COMPONENT_DECISION, "a", {"decision": HOSTILE, "reason": HOSTILE, "fault": HOSTILE}),
+        (events.STRENGTH_MEASURED, "a", {"strength": strength(HOSTILE)}),
+        (events.STRENGTH_MEASURED, "a", {"strength": to_json(Strength(reason=HOSTILE))}),
+        (events.TESTS_ADDED, "a", {"ids": [HOSTILE], "changes": {HOSTILE: HOSTILE}, "sources": {HOSTILE: HOSTILE}}),
+        (events.TEST_DROPPED, "a", {"id": HOSTILE, "reason": HOSTILE, "source": HOSTILE}),
+        (events.TEST_QUARANTINED, "a", {"id": HOSTILE, "reason": HOSTILE, "source": HOSTILE}),
+        (events.PROOF_SUMMED, "", {"covered": {HOSTILE: [HOSTILE]}, "unproven": {HOSTILE: HOSTILE, "R1": HOSTILE}}),
         (events.COMPONENT_FAILED, "a", proof("a", HOSTILE)),
         (events.QUESTION_ANSWERED, "a", {"id": "Q1", "answer": HOSTILE}),
         (events.FEEDBACK_GIVEN, "", {"text": HOSTILE}),
@@ -347,6 +388,99 @@ def test_the_end_says_what_was_asked_how_the_plan_changed_and_what_came_too_late
     assert "  too late    what came after the last question counts with: agent resume r1" in lines
 
 
+def test_the_end_says_what_tests_notice_and_what_is_not_proven_and_why() -> None:
+    taken = [(events.COMPONENT_PASSED, c.id, proof(c.id)) for c in PLAN.components]
+    for _, _, body in taken[:2]:
+        body["proof"]["strength"] = strength()  # type: ignore[index]
+    unproven = {"R1": "no test of cli is for it", **{f"t::test_{i}": "it passes and fails" for i in range(9)}}
+    whole = (events.INTEGRATION_FINISHED, "", {"verdict": to_json(verdict(9, 9))})
+    summed = (events.PROOF_SUMMED, "", {"covered": {}, "unproven": unproven})
+    state = fold(stream(*begun(), *taken, whole, summed, finished("passed")))
+    lines = summary(state, output="/out", run_id="r1").splitlines()
+    assert "  tests       4 of 6 changes of the code were noticed" in lines
+    at = lines.index("  not proven  R1 (It works.): no test of cli is for it")
+    assert lines[at + 1] == "  not proven  t::test_0: it passes and fails"
+    assert lines[at + 8] == "              and 2 more, which agent show lists"
+    assert lines[-1] == "passed: 4 of 4 components proven, the code is in /out"
+    assert "not proven  R1 (It works.)" in delivered(state, output="/out")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        (events.COMPONENT_STEP, {"step": "strength", "attempt": 1}, "trying changes of the code"),
+        (events.COMPONENT_STEP, {"step": "strengthen", "attempt": 1}, "writing tests for what went unnoticed"),
+        (
+            events.STRENGTH_MEASURED,
+            {"strength": strength(left=4)},
+            "tried 3 changes of the code: 2 were noticed; 4 more could not be tried in time; "
+            "unnoticed first M3 q/a.py line 3: a < b → a <= b",
+        ),
+        (
+            events.STRENGTH_MEASURED,
+            {"strength": strength(excuse="equivalent: it is never read")},
+            "tried 3 changes of the code: 2 were noticed; 1 of the 1 unnoticed need not be, the test writer says",
+        ),
+        (
+            events.STRENGTH_MEASURED,
+            {"strength": strength(killed=1, total=1)},
+            "tried 1 change of the code: 1 was noticed",
+        ),
+        (
+            events.STRENGTH_MEASURED,
+            {"strength": to_json(Strength(reason="nothing to change"))},
+            "how much its tests notice was not measured: nothing to change",
+        ),
+        (
+            events.TESTS_ADDED,
+            {"ids": ["t::test_x"], "changes": {"M3": "a < b → a <= b"}},
+            "1 test was added: t::test_x, which should notice `a < b → a <= b`",
+        ),
+        (events.TESTS_ADDED, {"ids": ["a", "b"], "changes": {}}, "2 tests were added: a, b"),
+        (
+            events.TEST_DROPPED,
+            {"id": "t::test_y", "reason": "it notices nothing"},
+            "the test t::test_y was taken out again: it notices nothing",
+        ),
+        (
+            events.TEST_QUARANTINED,
+            {"id": "t::test_y", "reason": "it failed and passed on the same files"},
+            "the test t::test_y was set aside: it failed and passed on the same files",
+        ),
+        (events.PROOF_SUMMED, {"covered": {}, "unproven": {}}, "nothing that was asked is left without a proof"),
+        (
+            events.PROOF_SUMMED,
+            {"covered": {}, "unproven": {f"R{i}": "no test is for it" for i in range(1, 7)}},
+            "not proven: R1 (no test is for it); R2 (no test is for it); R3 (no test is for it); "
+            "R4 (no test is for it); and 2 more",
+        ),
+        (
+            events.COMPONENT_DECISION,
+            {"decision": "repair", "reason": "2 of 3 fail", "fault": "code"},
+            "decision: repair, put down to the code: 2 of 3 fail",
+        ),
+        (events.COMPONENT_DECISION, {"decision": "repair", "reason": "2 of 3 fail"}, "decision: repair: 2 of 3 fail"),
+        (
+            events.COMPONENT_PASSED,
+            {
+                "proof": {
+                    **to_json(Proof("a", "k", "passed", verdict=verdict(2, 2), attempts=2)),
+                    "strength": strength(),
+                }
+            },
+            "proven: 2 tests passed after 2 attempts, 2 of 3 changes noticed",
+        ),
+    ],
+)
+def test_what_makes_tests_trusted_is_told_in_words(kind: str, body: dict[str, object], words: str) -> None:
+    assert tell(Event(kind, "a", 1, body)) == words
+
+
+@pytest.mark.parametrize("fault", get_args(Fault))
+def test_every_fault_has_words(fault: str) -> None:
+    assert FAULTS[fault]
+
+
 def test_a_replayed_run_invites_no_feedback() -> None:
     facts = [(events.RUN_STARTED, "", {"settings": {"model": "replay-loosely:x"}}), *begun()[1:], finished("passed")]
     assert "feedback" not in summary(fold(stream(*facts)), run_id="r1")
@@ -428,7 +562,8 @@ KINDS = sorted(v for k, v in vars(events).items() if k.isupper() and isinstance(
 KEYS = re.findall(
     r"\w+",
     "plan author why edits stale id text options asked answer ran worked perfect reason proof verdict names dropped ids "
-    "error step attempt number passed total decision by commit status seconds limits title detail requirements",
+    "error step attempt number passed total decision by commit status seconds limits title detail requirements fault "
+    "strength mutants killed_by left lines reached covered unproven changes sources source",
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from agent.checks.oracle import same_literal, same_text
 from agent.checks.python import PytestToolchain
 from agent.sandbox import open_sandbox
 from agent.sandbox.base import Ended, Job, SandboxLimits
+from agent.spec import read_spec
 from graphs.values import Example, Step, Verdict
 
 TREE = {
@@ -133,6 +135,59 @@ def test_shell_example_passes(steps: list[Step], toolchain: PytestToolchain) -> 
 )
 def test_shell_example_fails(step: Step, words: str, toolchain: PytestToolchain) -> None:
     assert words in judged(toolchain, "shell", step).cases[0].message
+
+
+PAIRS = b"""\
+---
+entry: python -m app
+---
+```input
+7
+```
+```output
+14
+```
+```input python -m app bad
+```
+prints:
+```output exit 3
+working
+```
+```input
+7
+```
+```output
+15
+```
+```input
+7
+```
+```output exit 1
+14
+```
+The last program of a pipe reads the here-document:
+
+```console
+$ echo 7 | python -m app <<'STDIN'
+8
+STDIN
+16
+```
+"""
+
+
+def test_input_and_output_of_a_spec_are_judged(toolchain: PytestToolchain) -> None:
+    spec = read_spec("-", io.BytesIO(PAIRS))
+    cases = toolchain.prove_tree(TREE, {}, (), spec.examples).cases
+    assert [(case.id, case.outcome) for case in cases] == [
+        ("E1", "passed"),
+        ("E2", "passed"),
+        ("E3", "failed"),
+        ("E4", "failed"),
+        ("E5", "passed"),
+    ]
+    assert "expected:\n15\ngot:\n14" in cases[2].message
+    assert "should exit with status 1 but exited with 0" in cases[3].message
 
 
 def test_examples_share_nothing_and_keep_their_order(toolchain: PytestToolchain) -> None:

@@ -20,7 +20,7 @@ from agent.strategies.plain import FAILING_SHOWN, TRIES, Plain
 from graphs import dag, examples
 from graphs.errors import AnswerError, ConfigError, ModelError
 from graphs.ports import Brief
-from graphs.values import CaseResult, Component, Contract, Example, Plan, Requirement, Spec, Verdict
+from graphs.values import CaseResult, Component, Contract, Example, Plan, Repair, Requirement, Spec, Verdict
 
 BASE = Component(
     "base", "Reads.", ("pkg/base.py",), Contract({"pkg/base.py": "def read(): ...\n"}, "BASE-BEHAVIOUR\n"), (), ("R1",)
@@ -91,7 +91,7 @@ RESULTS = {
     "requirements": (Requirement("R1", "It shows.", "shows what it reads", 3),),
     "tests": {"tests/test_top.py": "TESTS-TEXT = 1\n"},
     "code": {"pkg/top.py": "CODE_TEXT = 1\n", "pkg/more.py": "MORE = 1\n"},
-    "repair": {"pkg/top.py": "NEW = 1\n", "pkg/more.py": "OLD"},
+    "repair": Repair({"pkg/top.py": "NEW = 1\n", "pkg/more.py": "OLD"}),
 }
 
 
@@ -145,9 +145,23 @@ def test_prompts_are_the_same_bytes_each_time_and_hold_nothing_unrendered(step: 
 SEEN = {
     "requirements": ({"It shows what it reads."}, {"TOP-BEHAVIOUR", "EXEMPLAR-TEXT"}),
     "plan": ({"EXEMPLAR-TEXT", "It shows what it reads.", "R1: It shows."}, set()),
-    "tests": ({"TOP-BEHAVIOUR", "BASE-BEHAVIOUR", "def show", "python -m pkg.top", "tests/test_top.py"}, {"CODE_TEXT"}),
+    "tests": (
+        {
+            "TOP-BEHAVIOUR",
+            "BASE-BEHAVIOUR",
+            "def show",
+            "python -m pkg.top",
+            "tests/test_top.py",
+            '"""R1: ',
+            "Name only R1,",
+        },
+        {"CODE_TEXT"},
+    ),
     "code": ({"TOP-BEHAVIOUR", "BASE-BEHAVIOUR", "def show", "pkg/more.py"}, {"TESTS-TEXT", "tests/test_top.py"}),
-    "repair": ({"TESTS-TEXT", "CODE_TEXT", "NOTE-TEXT", "MESSAGE-1", "8 of 9 fail", "3 more fail"}, {"MESSAGE-8"}),
+    "repair": (
+        {"TESTS-TEXT", "CODE_TEXT", "NOTE-TEXT", "MESSAGE-1", "8 of 9 fail", "3 more fail", "WRONG TEST"},
+        {"MESSAGE-8"},
+    ),
 }
 
 
@@ -174,6 +188,45 @@ def test_a_run_that_broke_shows_what_it_printed() -> None:
     ask(model, lambda s: s.repair(BRIEF, 1, {}, {}, Verdict("error", (), "it crashed", "OUTPUT-TEXT"), []))
 
     assert "OUTPUT-TEXT" in model.asks[0].messages[1].content
+
+
+def test_a_repair_may_leave_the_files_and_hold_a_test_to_be_wrong() -> None:
+    model = Scripted({"repair": f'WRONG TEST {CASES[2].id}[1-2]: the contract says "TOP".\n'})
+
+    repair = ask(model, CALLS["repair"])
+
+    assert repair == Repair(
+        {"pkg/top.py": "CODE_TEXT", "pkg/more.py": "OLD"}, {CASES[2].id: 'the contract says "TOP".'}
+    )
+
+
+@pytest.mark.parametrize("cases", [(), (CaseResult("E1", "failed", "no"),)], ids=["the run broke", "an example fails"])
+def test_where_no_test_fails_none_can_be_wrong(cases: tuple[CaseResult, ...]) -> None:
+    model = Scripted(ANSWERS)
+
+    ask(model, lambda s: s.repair(BRIEF, 1, {}, {}, Verdict("failed", cases, "it fails"), []))
+
+    assert "WRONG TEST" not in model.asks[0].messages[1].content
+
+
+def test_a_component_with_several_requirements_names_each_in_its_tests() -> None:
+    model = Scripted(ANSWERS)
+    component = replace(TOP, requirements=("R1", "R7", "R9"))
+
+    ask(model, lambda s: s.tests(replace(BRIEF, component=component), 1, {}, []))
+
+    text = model.asks[0].messages[1].content
+    assert '"""R1: blank lines do not count."""' in text
+    assert "begins with all of them: `R1, R7: …`" in text
+    assert "Name only R1, R7, R9, and each of them in at least one test" in text
+
+
+def test_a_component_without_requirements_names_none_in_its_tests() -> None:
+    model = Scripted(ANSWERS)
+
+    ask(model, lambda s: s.tests(replace(BRIEF, component=replace(TOP, requirements=())), 1, {}, []))
+
+    assert "docstring" not in model.asks[0].messages[1].content
 
 
 def test_the_prompts_of_one_component_begin_alike() -> None:
@@ -208,6 +261,18 @@ WRONG = {
     "code, not Python": ("code", CODE.replace("MORE =", "MORE = ="), "pkg/more.py, line 1 is not valid Python"),
     "repair, nothing": ("repair", "It is fine.", "no file was given; give each file you change whole"),
     "repair, the tests": ("repair", "### tests/test_top.py\n```\npass\n```\n", "tests/test_top.py"),
+    "repair, a test that passes": (
+        "repair",
+        f"WRONG TEST {CASES[0].id}: so\n",
+        "'tests/test_top.py::t0' is none of the failing",
+    ),
+    "repair, a test not shown": (
+        "repair",
+        f"WRONG TEST {CASES[6].id}: so\n",
+        "'tests/test_top.py::t6' is none of the failing",
+    ),
+    "repair, an example": ("repair", "WRONG TEST E1: so\n", "E1 is an example: it decides what is right"),
+    "repair, no reason": ("repair", f"WRONG TEST {CASES[1].id}\n", "tests/test_top.py::t1: no reason is given"),
     "repair, not Python": ("repair", "### pkg/top.py\n```\ndef\n```\n", "pkg/top.py, line 1 is not valid Python"),
 }
 

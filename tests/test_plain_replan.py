@@ -169,6 +169,19 @@ def test_tests_in_doubt_are_kept_or_replaced_from_the_contract() -> None:
     assert amendment.reason == "test_b: it counts from 3."
 
 
+def test_a_test_in_the_place_of_another_is_for_the_same_requirements() -> None:
+    tied = {
+        path: text.replace("def test_b():\n", 'def test_b():\n    """R2, R3: it shows."""\n')
+        for path, text in TESTS.items()
+    }
+    again = AMEND.replace("def test_b():\n", 'def test_b():\n    """R3, R2: it counts."""\n')
+
+    amendment, models = scripted("amend", {"amend": [AMEND, again]}, lambda s: s.amend(BRIEF, 1, tied, DOUBTS))
+
+    assert f"- {B}: begin its docstring with R2, R3, as before" in models["test"].asks[1].messages[3].content
+    assert list(amendment.replaced) == [B]
+
+
 def test_a_contract_is_made_clear_and_all_else_stays() -> None:
     component, _ = scripted("respecify")
 

@@ -1,5 +1,7 @@
 """Taking one test out of a file and putting another in its place, without touching a byte beside it."""
 
+# ruff: noqa: E501  (tables of programs are read line by line)
+
 from __future__ import annotations
 
 import ast
@@ -11,7 +13,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from agent.checks.journaled import JournaledChecker
-from agent.checks.pytest_source import declared_ids, source_of, with_replaced, without_tests
+from agent.checks.pytest_source import (
+    declared_ids,
+    source_of,
+    tied_requirements,
+    with_added,
+    with_replaced,
+    without_tests,
+)
 from agent.checks.python import PytestToolchain
 from agent.sandbox import open_sandbox
 from agent.store.journal import SqliteJournal
@@ -193,6 +202,142 @@ def test_checkers_read_and_amend_tests_in_this_way(tmp_path: Path) -> None:
         for checker in (toolchain, JournaledChecker(toolchain, journal, Slots(1))):
             assert checker.source(OTHER, A) == source_of(OTHER, A)
             assert checker.amended(OTHER, NEW) == with_replaced(OTHER, NEW)
+            assert checker.extended(OTHER, P, [ADDED]) == with_added(OTHER, P, [ADDED])
+            assert checker.tied({P: TIED}) == tied_requirements({P: TIED})
+            assert checker.unsteady({P: UNSTEADY}, A) == "the clock (time.time)"
+
+
+# -- more tests
+
+ADDED = "def test_new():\n    from x import g\n\n    assert g() == 2\n"
+UNSTEADY = "import time\ndef test_a():\n    assert f(time.time())\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "between"),
+    [
+        ("import x\n", "\n\n"),
+        ("import x", "\n\n\n"),
+        ("import x\n\n", "\n"),
+        ("import x\n\n\n", ""),
+        ("import x\n\n\n\n\n", ""),
+        ("x = '''\n'''\n", "\n\n"),
+        ("class TestB:\n    def test_b(self): assert f()", "\n\n\n"),
+        ("import x  # the end", "\n\n\n"),
+        ("if x:\n    pass\n    # the end\n", "\n\n"),
+        ("", ""),
+    ],
+)
+def test_a_test_is_added_at_the_end_and_nothing_else_changes(before: str, between: str) -> None:
+    changed, ids = with_added({P: before, "tests/data.txt": "a"}, P, [ADDED])
+
+    assert changed == {P: before + between + ADDED, "tests/data.txt": "a"}
+    assert ids == (f"{P}::test_new",)
+    assert source_of(changed, ids[0]) == ADDED
+
+
+def test_several_tests_are_added_in_order_and_the_same_one_once() -> None:
+    other = "\n\n@pytest.mark.parametrize('a', [x for x in [1]], ids=lambda v: str(v))\n# why\ndef test_other(a: int, b=abs):\n    assert f('''\n''')\n\n    # the end\n\n"
+    changed, ids = with_added({P: "import pytest\r\n"}, P, [ADDED, other, ADDED])
+
+    assert ids == (f"{P}::test_new", f"{P}::test_other") == declared_ids(changed)
+    assert changed[P].startswith(f"import pytest\r\n\n\n{ADDED}\n\n@pytest.mark")
+    assert with_added(changed, P, []) == (changed, ())
+
+
+def test_a_file_that_is_not_there_is_begun() -> None:
+    assert with_added({}, P, [ADDED]) == ({P: ADDED}, (f"{P}::test_new",))
+
+
+NOT_ADDED = {
+    "nothing": ("", "must be one test function and nothing else, with its imports inside; it holds nothing"),
+    "an import beside it": (f"import x\n{ADDED}", "it holds Import, FunctionDef test_new"),
+    "two": (f"{ADDED}def test_z(): assert f()\n", "it holds FunctionDef test_new, FunctionDef test_z"),
+    "no test": ("def check(): assert f()\n", "whose name starts with test; it holds FunctionDef check"),
+    "async": ("async def test_z(): assert f()\n", "it holds AsyncFunctionDef test_z"),
+    "a fixture": ("@pytest.fixture\ndef test_z(): pass\n", "it holds FunctionDef test_z"),
+    "a class": ("class TestZ:\n    def test_z(self): pass\n", "it holds ClassDef TestZ"),
+    "not Python": ("def test_z(:\n", "line 1 of the new source is not valid Python"),
+    "a name that is taken": ("def test_a(): assert f()\n", "the name 'test_a' is taken"),
+    "a name that is imported": ("def test_b(): assert f()\n", "the name 'test_b' is taken"),
+    "an unknown decorator": ("@mock.patch('x')\ndef test_z(): assert f()\n", "the head of 'test_z' uses 'mock', which the file does not import"),
+    "an unknown default": ("def test_z(a=LIMIT): assert f()\n", "the head of 'test_z' uses 'LIMIT', which the file does not import"),
+    "an unknown annotation": ("def test_z(a: Path): assert f()\n", "the head of 'test_z' uses 'Path', which the file does not import"),
+    "half a character": ("def test_z(): '\ud800'\n", "not valid Python"),
+}  # fmt: skip
+TAKEN = "import pytest\nfrom x import test_b\ndef test_a():\n    assert f()\n"
+
+
+@pytest.mark.parametrize(("source", "sentence"), NOT_ADDED.values(), ids=NOT_ADDED)
+def test_what_is_not_one_new_test_is_refused(source: str, sentence: str) -> None:
+    with pytest.raises(AnswerError) as caught:
+        with_added({P: TAKEN}, P, [ADDED, source])
+
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{P}: ")
+    assert sentence in problem
+
+
+def test_all_that_is_refused_is_named_at_once() -> None:
+    with pytest.raises(AnswerError) as caught:
+        with_added({P: TAKEN}, P, [source for source, _ in NOT_ADDED.values()])
+    assert len(caught.value.problems) == len(NOT_ADDED)
+
+
+def test_a_name_given_twice_is_taken_the_second_time() -> None:
+    with pytest.raises(AnswerError, match="the name 'test_new' is taken"):
+        with_added({P: TAKEN}, P, [ADDED, "def test_new():\n    assert f(2)\n"])
+
+
+@pytest.mark.parametrize(
+    ("tests", "path", "sentence"),
+    [
+        ({"tests/data.txt": ""}, "tests/data.txt", "is not the name of a test file"),
+        ({P: "def test_a(:\n"}, P, "the file itself cannot be parsed: invalid syntax"),
+        ({P: "x = 1\n\\\n"}, P, "the file itself cannot be parsed: unexpected EOF"),
+    ],
+)
+def test_where_nothing_can_be_added(tests: dict[str, str], path: str, sentence: str) -> None:
+    with pytest.raises(AnswerError, match=sentence):
+        with_added(tests, path, [ADDED])
+
+
+TIED = '''
+def test_a():
+    """R3: it adds.
+
+    R9 is another matter."""
+
+@mark
+def test_b():
+    """
+    Covers R1, R4 and R1.
+    """
+
+class TestC:
+    """R5: of the class."""
+
+    def test_c(self):
+        "R12"
+
+def test_d():
+    """Nothing of R2D2 or ER6."""
+
+def test_e(): ...
+def helper():
+    """R8: no test."""
+def test_f():
+    """R1: hidden by the next."""
+def test_f(): ...
+'''
+
+
+def test_requirements_are_read_from_the_first_line_of_docstrings() -> None:
+    assert tied_requirements({P: TIED, "tests/helper.py": TIED, "tests/test_y.py": "def broken(:"}) == {
+        f"{P}::test_a": ("R3",),
+        f"{P}::test_b": ("R1", "R4"),
+        f"{P}::TestC::test_c": ("R12",),
+    }
 
 
 NAMES = st.sampled_from(["test_a", "test_b", "test_c"])
@@ -239,6 +384,20 @@ def test_taking_out_and_putting_back_changes_no_byte(text: str, other: str, func
             assert ast.dump(ast.parse(source_of(changed, test_id))) == ast.dump(ast.parse(function))
             back = with_replaced(changed, {test_id: source})
             assert {p: t.rstrip("\n") for p, t in back.items()} == {p: t.rstrip("\n") for p, t in tests.items()}
+
+
+@settings(deadline=None)
+@given(files(), functions())
+def test_what_is_added_stands_at_the_end_and_can_be_taken_out_again(text: str, function: str) -> None:
+    name = ast.parse(function).body[0].name  # type: ignore[attr-defined]
+    function = function.replace(f"def {name}(", "def test_new(", 1).replace("@mark", "@repr")
+    changed, (added,) = with_added({P: text}, P, [function])
+
+    assert changed[P].startswith(text)
+    assert declared_ids(changed) == (*declared_ids({P: text}), added)
+    assert ast.dump(ast.parse(source_of(changed, added))) == ast.dump(ast.parse(function))
+    if declared_ids({P: text}):
+        assert declared_ids(without_tests(changed, [added])) == declared_ids({P: text})
 
 
 @settings(deadline=None)

@@ -31,8 +31,10 @@ ALL_CALLS = 10
 """Requirements, plan, and tests and code of four components, when every first answer is right."""
 
 
-def prepare(place: Place) -> Place:
+def prepare(place: Place, mutants: int = 0) -> Place:
+    """``mutants``: at most that many are tried for each component."""
     (place.work / "spec.md").write_text(SPEC, encoding="utf-8")
+    place.env["AGENT_MUTANTS"] = str(mutants)
     return place
 
 
@@ -90,7 +92,7 @@ class Finished:
 
 @pytest.fixture(scope="module")
 def finished(bubblewrap: None, shared_place: Place) -> Iterator[Finished]:
-    place = prepare(shared_place)
+    place = prepare(shared_place, mutants=30)
     author = Author(wrong={"total": 1})
     with StubServer(author) as stub:
         done = place.agent("run", "spec.md", *flags(stub, "--json", "--record", "calls.jsonl"))
@@ -185,7 +187,7 @@ def test_the_same_spec_again_asks_no_model(finished: Finished) -> None:
 
 
 def test_a_recording_plays_the_run_again_without_the_endpoint(finished: Finished, place: Place) -> None:
-    prepare(place)
+    prepare(place, mutants=30)
     recording = finished.place.work / "calls.jsonl"
     done = place.agent("run", "spec.md", "-o", "out", "--yes", "--json", "--model", f"replay:{recording}")
     assert done.returncode == 0, done
@@ -243,6 +245,87 @@ def test_one_component_that_never_passes_takes_only_its_dependents_with_it(place
     assert not (place.output / "tally" / "total.py").exists()
     assert (resumed.returncode, requests) == (1, ALL_CALLS)  # what is known to fail is not paid for again
     assert "not passed: 2 of 4 components proven" in resumed.stdout
+
+
+# -- tests that can be trusted
+
+
+def test_a_proof_says_how_well_its_tests_hold_and_what_they_are_for(finished: Finished) -> None:
+    place, run = finished.place, finished.run
+    said = json.loads(finished.done.stdout)
+    for component in said["components"]:
+        level = component["strength"]
+        assert (level["killed"], level["left"], level["reason"]) == (level["total"], 0, "")
+        assert 0 < level["reached"] <= level["lines"]
+        trust = {test["id"]: test["provenance"] for test in component["tests"]}
+        assert trust.pop("E1", "spec") == "spec"
+        assert set(trust.values()) == {"single"}
+    assert sorted(said["covered"]) == ["R1", "R2"]
+    assert "tests/test_numbers.py::test_in_order" in said["covered"]["R1"]
+    assert said["unproven"] == {}
+    assert "passed · 2/2 tests · 1/1 mutants" in place.agent("graph", run).stdout
+    drawn = place.json("graph", run)
+    assert (drawn["unproven"], drawn["covered"]) == ({}, said["covered"])
+    assert "killed by test_adds" in " ".join(place.agent("show", run, "total").stdout.split())
+    readme = (place.output / "README.md").read_text()
+    assert "| total: Add up. | `tally/total.py` | 2 | 1 of 1 | R2 |" in readme
+    assert "- R1: Whole numbers are read, one a line. Proven by numbers (2 tests).\n" in readme
+
+
+COLON = """### M2
+TEST: the contract wants a colon and a blank.
+```python
+def test_colon():
+    '''R2: the label is printed.'''
+    assert label('sum', 8) == 'sum: 8'
+```
+"""
+
+
+def test_weak_tests_are_made_stronger_and_what_nothing_proves_is_said(place: Place) -> None:
+    prepare(place, mutants=30)
+    weak = TESTS["label"].replace("== 'sum: 8'", ".startswith('sum')")
+    silent = TESTS["numbers"].replace("'''R1: ", "'''")
+    author = Author(
+        tests={**TESTS, "label": weak, "numbers": silent},
+        instead=lambda step, component, count: COLON if (step, component) == ("strengthen", "label") else None,
+    )
+    with StubServer(author) as stub:
+        done = place.agent("run", "spec.md", *flags(stub))
+    assert done.returncode == 0, done
+    assert author.asked["tests", "numbers"] == 2  # sent back once, because no test says that it is for R1
+    assert author.asked["strengthen", "label"] == 1
+    why = "no test of numbers is for it"
+    assert f"  not proven  R1 (Whole numbers are read, one a line.): {why}\n" in done.stdout
+    assert "label: 1 test was added: tests/test_label.py::test_colon, which should notice" in done.stdout
+    shown = place.agent("show", only_run(place).name, "label").stdout
+    assert "test_label\n      written once · for R2 · noticed 1 of 2 changes of the code\n" in shown
+    assert "      added, because this went unnoticed: M2: f'{name}: {number}' →" in shown
+    assert "killed by test_colon" in " ".join(shown.split())
+    assert f"Not proven\n  R1 (Whole numbers are read, one a line.): {why}\n" in place.agent("show").stdout
+    data = place.json("show")["run"]
+    assert (data["unproven"], [t["id"] for t in data["added"]]) == ({"R1": why}, ["tests/test_label.py::test_colon"])
+    readme = (place.output / "README.md").read_text()
+    assert f"- R1: Whole numbers are read, one a line. **Not proven**: {why}.\n" in readme
+    assert "| label: Name the result. | `tally/label.py` | 2 | 2 of 2 | R2 |" in readme
+    assert "def test_colon" in (place.output / "tests" / "test_label.py").read_text()
+
+
+def test_programs_that_agree_make_tests_trusted_and_what_is_not_measured_is_not_shown(place: Place) -> None:
+    prepare(place)
+    with StubServer(Author()) as stub:
+        done = place.agent("run", "spec.md", *flags(stub, "--json", "--candidates", "2"))
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["status"]) == (0, "passed")
+    assert [component["strength"] for component in said["components"]] == [None] * 4
+    tests = [test for component in said["components"] for test in component["tests"] if "::" in test["id"]]
+    assert {test["provenance"] for test in tests} == {"agreed"}
+    (started,) = happened(only_run(place), events.RUN_STARTED)
+    assert (started["limits"]["candidates"], started["limits"]["mutants"]) == (2, 0)
+    shown = place.agent("show", only_run(place).name, "numbers").stdout
+    assert "      agreed by independent programs · for R1\n" in shown
+    assert "mutants" not in shown
+    assert "Changes of the code" not in shown
 
 
 # -- ceilings
@@ -313,6 +396,7 @@ INSTANTS = (
     events.RUN_STARTED,
     events.REQUIREMENTS_READ,
     events.TESTS_FROZEN,
+    events.STRENGTH_MEASURED,
     events.COMMITTED,
     events.INTEGRATION_STARTED,
 )
@@ -320,7 +404,7 @@ INSTANTS = (
 
 @pytest.mark.slow
 def test_kill_9_loses_only_what_was_in_flight(place: Place) -> None:
-    prepare(place)
+    prepare(place, mutants=30)
     author = Author(wrong={"total": 1}, seconds=0.1)
     answered: set[str] = set()
     with StubServer(author) as stub:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent.spec import with_feedback
-from graphs import draw, events, run_graph
+from graphs import events, run_graph, run_state
 from graphs.edits import Respecify, Revision
 from graphs.errors import AnswerError, JournalError
 from graphs.events import Event
@@ -201,12 +201,12 @@ class Run:
 
     def shown(self) -> dict[str, tuple[str, str, bool, str]]:
         """What views show of each component: status, by whom it is blocked, whether it has a commit, what it asks."""
-        components = draw.fold(self.disk.facts).components
+        components = run_state.fold(self.disk.facts).components
         return {i: (s.status, s.blocked_by, bool(s.commit), s.asks) for i, s in components.items()}
 
     def end(self) -> dict[str, Any]:
         """What is left when all is over: what was delivered, and what is shown of it."""
-        shown = draw.fold(self.disk.facts)
+        shown = run_state.fold(self.disk.facts)
         return {
             "plan": self.state["plan"],
             "proofs": dict(sorted(self.state["proofs"].items())),

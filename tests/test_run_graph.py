@@ -91,6 +91,7 @@ class Run:
             proofs=passed,
             passed=set(passed),
             verdict=from_json(Verdict, self.state["verdict"]) if self.state["verdict"] else None,
+            summed=next((b for b in reversed(self.journal.bodies(events.PROOF_SUMMED))), {}),
         )
         return replace(known, **changes)
 

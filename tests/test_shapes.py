@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from agent.strategies import shapes
 from graphs.edits import Add
 from graphs.errors import AnswerError, PathRefused, PlanError
-from graphs.values import Plan, Requirement
+from graphs.values import Plan, Repair, Requirement
 
 CODE = "def f():\n    return 1\n"
 DOC = 'def f():\n    """Use it.\n\n    ```python\n    f()\n    ```\n    """\n'
 FENCED = f"```python\n{CODE}```\n"
 ONE = ["a.py"]
 TWO = ["a.py", "pkg/b.py"]
+TEST_A, TEST_B = FAILING = ["tests/test_x.py::test_a", "tests/test_x.py::TestC::test_b"]
 
 READ: dict[str, tuple[str, list[str], dict[str, str]]] = {
     "as asked": (f"### a.py\n{FENCED}", ONE, {"a.py": CODE}),
@@ -142,9 +143,22 @@ def rendered(files: dict[str, str]) -> str:
 
 
 LINES = st.sampled_from(
-    ["", "```", "````python", "~~~", "### a.py", "  ```", "# a.py", "\t", "\x0c", "\u2028x", "\r", "R1: x"]
+    [
+        "",
+        "```",
+        "````python",
+        "~~~",
+        "### a.py",
+        "  ```",
+        "# a.py",
+        "\t",
+        "\x0c",
+        "\u2028x",
+        "\r",
+        "R1: x",
+        "WRONG TEST test_a: x",
+    ]
 )
-DOUBTED = ["tests/test_x.py::test_a", "tests/test_x.py::TestC::test_b"]
 TEXTS = st.lists(LINES | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n")), max_size=6).map(
     lambda lines: "".join(f"{line}\n" for line in lines)
 )
@@ -167,8 +181,7 @@ def test_any_answer_is_read_or_refused(answer: str) -> None:
         lambda: shapes.read_files(answer, TWO, []),
         lambda: shapes.read_requirements(answer),
         lambda: shapes.read_plan(answer, (), ""),
-        lambda: shapes.read_amendment(answer, DOUBTED),
-        lambda: shapes.read_amendment(answer, DOUBTED[:1]),
+        lambda: shapes.read_repair(answer, TWO, FAILING, ["E1"]),
         lambda: shapes.read_component(answer, "a"),
         lambda: shapes.read_parts(answer),
         lambda: shapes.read_revision(answer, Plan("t", ())),
@@ -387,110 +400,176 @@ def test_python_that_does_not_parse_is_named(text: str, problems: list[str]) -> 
     assert all(sentence.startswith(problem) for sentence, problem in zip(found, problems, strict=True))
 
 
-NEW_B = "def test_b(self):\n    assert f() == 1\n"
-DECIDED = """\
-### tests/test_x.py::test_a
-The contract says "it raises".
-KEEP: "it raises".
+SO = 'the contract says "2.5 gives 2", not 3'
+WRONG_A = f"WRONG TEST {TEST_A}: {SO}"
+A_IS_WRONG = Repair({}, {TEST_A: SO})
 
-### tests/test_x.py::TestC::test_b
-REPLACE: the contract
-counts from 1.
 
-```python
-def test_b(self):
-    assert f() == 1
-```
-"""
+def repair(answer: str, owned: list[str] = TWO) -> Repair:
+    return shapes.read_repair(answer, owned, FAILING, ["E1", "top.C1"])
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        DECIDED,
-        f"Some thoughts first.\n\n{DECIDED}\nThat is all.\n",
-        DECIDED.replace("\n", "\r\n"),
-        f"````markdown\n{DECIDED}````\n",
-        f"```markdown\n{DECIDED}```\n",
-        DECIDED.replace("tests/test_x.py::", ""),
-        DECIDED.replace("tests/test_x.py::TestC::", ""),
-        DECIDED.replace("### tests/test_x.py::test_a", "**1. `tests/test_x.py::test_a`**"),
-        DECIDED.replace("### tests/test_x.py::test_a", "2) Test: `test_a()`:"),
-        DECIDED.replace("### tests/test_x.py::test_a", "## Test test_a"),
-        DECIDED.replace("KEEP:", "**KEEP**:").replace("REPLACE:", "**REPLACE:**"),
-        DECIDED.replace("KEEP:", "- KEEP -").replace("REPLACE:", "Decision: replace."),
-        DECIDED.replace("KEEP:", "**Result:** `KEEP` —").replace("REPLACE: ", "REPLACE\n\n"),
-        DECIDED.replace("KEEP:", "KEEP").replace('\nThe contract says "it raises".', " — KEEP:"),
-        DECIDED.replace('test_a\nThe contract says "it raises".\nKEEP', "test_a: KEEP"),
-        DECIDED.replace("KEEP:", "I keep it.\n\n```python\ntest_a()\n```\n\nKEEP:"),
-        DECIDED.replace("```python", "````").replace("```\n", "````\n").replace("`````", "````"),
-        DECIDED.replace("def test_b", "    def test_b").replace("    assert", "        assert"),
-        DECIDED.replace("KEEP:", "keep:")
-        + "### tests/test_x.py::test_c\nREPLACE: it too\n```\ndef test_c(): ...\n```\n",
-        DECIDED + "```console\n$ pytest\n```\n",
-        DECIDED + "```python\ndef test_b(self):\n    assert f() == 1\n```\n",
+        WRONG_A,
+        f"It rounds half to even.\n\n{WRONG_A}\n\nNothing else has to be mended.\n",
+        WRONG_A.replace(": the", ":\nthe"),
+        WRONG_A.replace(": the", ":\n\nthe"),
+        WRONG_A.replace("says ", "says\n"),
+        WRONG_A.replace(": the", " — the"),
+        WRONG_A.replace(": the", "\nthe"),
+        WRONG_A.replace("TEST ", "TEST: "),
+        WRONG_A.replace("WRONG TEST", "**WRONG TEST**"),
+        WRONG_A.replace("WRONG TEST", "**WRONG TEST:**"),
+        WRONG_A.replace("WRONG TEST", "- Wrong test:"),
+        WRONG_A.replace("WRONG TEST", "1. WRONG TEST"),
+        WRONG_A.replace("WRONG TEST", "### WRONG TEST"),
+        WRONG_A.replace("WRONG TEST", "> WRONG_TEST"),
+        WRONG_A.replace(TEST_A, f"`{TEST_A}`"),
+        WRONG_A.replace(f"{TEST_A}:", f"**{TEST_A}:**"),
+        WRONG_A.replace(TEST_A, f"{TEST_A}[2.5-3]"),
+        WRONG_A.replace(TEST_A, f"`{TEST_A}[a: b c]`"),
+        WRONG_A.replace(TEST_A, "test_a"),
+        WRONG_A.replace(TEST_A, "`test_a()`"),
+        f"**{WRONG_A}**",
+        f"`{WRONG_A}`",
+        f"```\n{WRONG_A}\n```\n",
+        f"```text\n{WRONG_A}\n```\n",
+        f"````markdown\nThe test errs.\n\n```\n{WRONG_A}\n```\n````\n",
+        f"{WRONG_A}\n\nThe test:\n```python\ndef test_a():\n    assert f(2.5) == 3\n```\n",
+        f"{WRONG_A}\n\nThe words:\n```\n2.5 gives 2\n```\n",
+        f"{WRONG_A}\n{WRONG_A.replace('not 3', 'no')}\n",
+        f"{WRONG_A}\nWRONG TEST test_z: it too\nWRONG TEST E1: it too\n",
+        f"{WRONG_A}\r\n\r\nThat is all.\r\n",
     ],
 )
-def test_an_amendment_is_read(answer: str) -> None:
-    amendment = shapes.read_amendment(answer, DOUBTED)
+@pytest.mark.parametrize("owned", [ONE, TWO])
+def test_a_repair_may_hold_a_test_to_be_wrong_and_change_nothing(answer: str, owned: list[str]) -> None:
+    found = repair(answer, owned)
 
-    assert amendment.kept == {DOUBTED[0]: '"it raises".'}
-    assert amendment.replaced == {DOUBTED[1]: NEW_B}
-    assert amendment.reason == "test_b: the contract counts from 1."
+    assert (found.files, list(found.disputed)) == ({}, [TEST_A])
+    assert found.disputed[TEST_A].strip("`") == SO
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        "### tests/test_x.py::test_a\nUNCLEAR: it says nothing.\n",
-        "Nothing is said of it.\n\nunclear: it says\nnothing.\n\nMore words.\n",
-        "test_a\n\nThe test_a is wrong, keep in mind.\nUNCLEAR\n\nit says nothing.\n",
+        f"{WRONG_A}\n\n### a.py\n{FENCED}",
+        f"### a.py\n{FENCED}\n{WRONG_A}\n",
+        f"### a.py\n{FENCED}\n```\n{WRONG_A}\n```\n",
+        f"```markdown\n{WRONG_A}\n\n### a.py\n{FENCED}```\n",
+        f"{WRONG_A}\n### a.py\n{FENCED}",
+        f"{WRONG_A}\n\nI changed `a.py`:\n{FENCED}```console\n$ pytest\n```\n",
     ],
 )
-def test_what_the_contract_leaves_open_is_kept_as_unclear(answer: str) -> None:
-    amendment = shapes.read_amendment(answer, DOUBTED[:1])
-
-    assert (amendment.kept, amendment.replaced) == ({DOUBTED[0]: "unclear: it says nothing."}, {})
+def test_a_repair_may_change_files_beside(answer: str) -> None:
+    assert repair(answer) == Repair({"a.py": CODE}, {TEST_A: SO})
 
 
-def test_tests_of_one_name_in_two_classes_are_told_apart() -> None:
-    ids = ["tests/test_x.py::TestC::test_a", "tests/test_x.py::TestD::test_a"]
+def test_of_one_file_the_heading_may_be_left_out_beside_a_wrong_test() -> None:
+    assert repair(f"{WRONG_A}\n\nThe rest:\n{FENCED}", ONE) == Repair({"a.py": CODE}, {TEST_A: SO})
 
-    amendment = shapes.read_amendment("TestC::test_a\nKEEP: 1\n\nTestD::test_a\nKEEP: 2\n", ids)
 
-    assert list(amendment.kept.values()) == ["1", "2"]
-    with pytest.raises(AnswerError, match=r"TestC::test_a: nothing is decided.*TestD::test_a: nothing is decided"):
-        shapes.read_amendment("test_a\nKEEP: 1\n\ntest_a\nKEEP: 2\n", ids)
+def test_of_one_file_that_is_cut_nothing_is_used_beside_a_wrong_test() -> None:
+    with pytest.raises(AnswerError, match=r"the answer ends in the middle of a\.py"):
+        repair(f"{WRONG_A}\n\nThe rest:\n```python\ndef f(", ONE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Is it the wrong test?\n", "Wrong test expectations are not the cause.\n", "The test is wrong: test_a.\n"],
+)
+def test_words_about_tests_are_no_claim(text: str) -> None:
+    assert repair(f"{text}\n### a.py\n{FENCED}\n{text}") == Repair({"a.py": CODE})
 
 
 @pytest.mark.parametrize(
     ("answer", "sentences"),
     [
-        ("", ["test_a: nothing is decided; put a line 'KEEP: reason'", "test_b: nothing is decided"]),
-        (DECIDED.partition("### tests/test_x.py::T")[0], ["test_b: nothing is decided"]),
-        (DECIDED.replace("KEEP:", "We keep the test:"), ["test_a: nothing is decided"]),
-        (DECIDED.replace("test_a", "test_z"), ["test_a: nothing is decided"]),
-        (DECIDED.replace("KEEP:", "KEEP: x\n\nREPLACE:"), ["test_a: both KEEP and REPLACE are given; decide on one"]),
-        (DECIDED.replace(': "it raises".', ":"), ["test_a: no reason is given; write KEEP, a colon, and the words"]),
-        (DECIDED.partition("```")[0], ["test_b: REPLACE needs the whole new test function in a fenced block"]),
-        (DECIDED.rpartition("```")[0], ["test_b: the answer ends in the middle of the new test function"]),
-        (DECIDED + "```python\nimport x\n```\n", ["test_b: several blocks of code are given; give one"]),
+        ("", ["no file was given; give each file you change whole under a heading '### a.py'"]),
+        ("The test_a is wrong.", ["no file was given"]),
+        ("WRONG TEST test_z: so", [f"'test_z' is none of the failing tests that were shown ({TEST_A}, {TEST_B}); leave"]),
+        ("WRONG TEST: the first one", ["'the' is none of the failing tests"]),
+        (f"WRONG TEST test_z: so\n\n### a.py\n{FENCED}", ["'test_z' is none of the failing tests"]),
+        ("WRONG TEST E1: so", ["E1 is an example: it decides what is right; mend the code and leave the line out"]),
+        ("WRONG TEST `top.C1`: so\nWRONG TEST test_z: so", ["top.C1 is an example", "'test_z' is none"]),
+        (f"WRONG TEST {TEST_A}", ["test_a: no reason is given; after the id put a colon and the words"]),
+        (f"WRONG TEST {TEST_A}:\n\n### a.py\n{FENCED}", ["test_a: no reason is given"]),
+        (f"{WRONG_A}\n\n### a.py\n```\nx = 1\n", ["the answer ends in the middle of a.py; give the whole file"]),
     ],
-)
-def test_an_amendment_is_refused_by_name(answer: str, sentences: list[str]) -> None:
+)  # fmt: skip
+def test_what_is_wrong_with_a_repair_is_named(answer: str, sentences: list[str]) -> None:
     with pytest.raises(AnswerError) as caught:
-        shapes.read_amendment(answer, DOUBTED)
+        repair(answer)
 
     assert len(caught.value.problems) == len(sentences)
     for problem, sentence in zip(caught.value.problems, sentences, strict=True):
         assert sentence in problem
 
 
+def test_a_name_that_two_failing_tests_share_is_not_enough() -> None:
+    ids = ["t/test_x.py::TestC::test_a", "t/test_x.py::TestD::test_a"]
+
+    with pytest.raises(
+        AnswerError, match=r"'test_a' may be t/test_x.py::TestC::test_a or t/test_x.py::TestD::test_a; give"
+    ):
+        shapes.read_repair("WRONG TEST test_a: so", ONE, ids, [])
+    assert shapes.read_repair("WRONG TEST TestD::test_a: so", ONE, ids, []).disputed == {ids[1]: "so"}
+
+
+def test_a_wrong_test_does_not_make_a_foreign_file_acceptable() -> None:
+    with pytest.raises(PathRefused, match=r"tests/test_x\.py"):
+        repair(f"{WRONG_A}\n\n### tests/test_x.py\n{FENCED}")
+
+
+@st.composite
+def repairs(draw: st.DrawFn) -> tuple[str, Repair]:
+    """An answer in the form asked for, and what it says."""
+    files = draw(st.dictionaries(st.sampled_from(TWO), TEXTS))
+    words = st.lists(st.sampled_from(["it", "`x`", "KEEP:", "3", "test_b"]), max_size=3)
+    ids = draw(st.lists(st.sampled_from(FAILING), unique=True))
+    disputed = {test_id: " ".join(["since", *draw(words), "holds"]) for test_id in ids}
+    noise = st.sampled_from(
+        ["\n", "\nThe cause is X.\n\n", "\n```console\n$ WRONG TEST x\n```\n", "\nIt is no wrong test.\n\n"]
+    )
+    lines = ""
+    for test_id, reason in disputed.items():
+        broken = reason.replace(" ", draw(st.sampled_from([" ", "\n"])))
+        lines += f"{draw(noise)}WRONG TEST {test_id}: {broken}\n"
+    before = draw(st.booleans())
+    code = f"\n{rendered(files)}\n"
+    return (lines + code if before else code + lines) + draw(noise), Repair(files, disputed)
+
+
+@settings(deadline=None)
+@given(repairs())
+def test_every_repair_in_the_form_asked_for_is_read_back(given: tuple[str, Repair]) -> None:
+    answer, meant = given
+    if any("\r\n" in text for text in meant.files.values()):
+        return
+    if meant == Repair({}):
+        with pytest.raises(AnswerError, match="no file was given"):
+            repair(answer)
+    else:
+        assert repair(answer) == meant
+
+
 @pytest.mark.parametrize(
-    "line", ["*" * 100_000, "1" * 100_000, "a::test" * 20_000, "> " * 50_000 + "x", "`" * 99_999 + "x"]
+    "line",
+    [
+        "WRONG TEST " + "a::" * 30_000 + "!",
+        "WRONG TEST a[" + "]" * 100_000,
+        "wrong test" + "-" * 100_000,
+        "wrong test" + ":" * 100_000,
+        "*" * 100_000,
+        "> " * 50_000 + "WRONG",
+        "WRONG TEST a" + " " * 100_000 + "\x0b",
+        "```a\n" * 3_000 + "WRONG TEST test_z: x\n" + "```\n" * 3_000,
+    ],
 )
-def test_odd_lines_of_an_amendment_do_not_take_long(line: str) -> None:
+def test_odd_lines_of_a_repair_do_not_take_long(line: str) -> None:
     started = time.monotonic()
     with pytest.raises(AnswerError):
-        shapes.read_amendment(line, DOUBTED)
+        repair(line)
     assert time.monotonic() - started < 2

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 import pytest
 
 from agent.checks.python import PytestToolchain, declared_ids
@@ -260,11 +262,34 @@ FORGERIES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """Name → the files of a program that must not be proven by its tests alone."""
 
-WHITEBOX: dict[str, dict[str, str]] = {
-    "equal to everything": {
-        "solution.py": "class Any:\n    def __eq__(self, other):\n        return True\n    def __repr__(self):\n        return '...'\n"
-        "def add(a, b):\n    return Any()\n"
+
+def returning(body: str, base: str = "") -> dict[str, str]:
+    """A program whose only function returns something of a class that is made for it."""
+    return {
+        "solution.py": f"class Any{base}:\n{indent(body, '    ')}\n    __hash__ = None\n\ndef add(a, b):\n    return Any()\n"
+    }
+
+
+ALWAYS = "def __eq__(self, other):\n    return True\n"
+EQUAL_TO_EVERYTHING: dict[str, dict[str, str]] = {
+    "equal to everything": returning(ALWAYS + "def __repr__(self):\n    return '...'\n"),
+    "equal to the first thing it meets": returning(
+        "def __eq__(self, other):\n    self.met = getattr(self, 'met', other)\n    return self.met == other\n"
+    ),
+    "a number equal to everything": returning(ALWAYS, "(int)"),
+    "a text equal to everything": returning(ALWAYS, "(str)"),
+    "a list equal to everything": returning(ALWAYS, "(list)"),
+    "says that it is a number": returning("__class__ = int\n" + ALWAYS),
+    "equal to any number": returning("def __eq__(self, other):\n    return isinstance(other, int)\n"),
+    "a comparison that is true of anything": returning("def __eq__(self, other):\n    return [self]\n"),
+    "found through its class": {
+        "solution.py": "class Meta(type):\n    def __eq__(cls, other):\n        return True\n    __hash__ = None\n"
+        "class Any(metaclass=Meta):\n    pass\ndef add(a, b):\n    return Any\n"
     },
+}
+"""Programs that compute nothing and return what is equal to everything."""
+
+WHITEBOX: dict[str, dict[str, str]] = {
     "reads the test": {
         "solution.py": "import pathlib, re\ndef add(a, b):\n"
         "    text = pathlib.Path('/frozen/tests/test_solution.py').read_text()\n"
@@ -280,6 +305,7 @@ WHITEBOX: dict[str, dict[str, str]] = {
 
 AGAINST_THE_ORACLE: dict[str, dict[str, str]] = {
     **WHITEBOX,
+    **EQUAL_TO_EVERYTHING,
     "prints what may be expected": solution("print('23')"),
     "repr of any text": {
         "solution.py": "class Any(str):\n    __repr__ = lambda self: '...'\n    __eq__ = lambda *_: True\n"
@@ -305,6 +331,14 @@ AGAINST_THE_ORACLE: dict[str, dict[str, str]] = {
 @pytest.fixture(scope="module")
 def toolchain() -> PytestToolchain:
     return PytestToolchain(open_sandbox("bubblewrap"), SandboxLimits(seconds=20, memory_mb=512))
+
+
+@pytest.mark.parametrize("name", EQUAL_TO_EVERYTHING)
+def test_what_is_equal_to_everything_is_not_proven(name: str, toolchain: PytestToolchain) -> None:
+    verdict = toolchain.prove_tree(EQUAL_TO_EVERYTHING[name], TESTS, declared_ids(TESTS))
+    assert verdict.status == "error", verdict
+    assert not verdict.passed
+    assert all("equal to anything it is compared with" in case.message for case in verdict.cases)
 
 
 @pytest.mark.parametrize("name", FORGERIES)

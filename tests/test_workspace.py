@@ -15,7 +15,19 @@ from agent import git as agent_git
 from agent.workspace import GitRepository, check_output, sole_writer
 from graphs import document, examples
 from graphs.errors import PathRefused, PrerequisiteError, UserError
-from graphs.values import CaseResult, Component, Contract, Example, Plan, Proof, Requirement, Spec, Verdict
+from graphs.values import (
+    CaseResult,
+    Component,
+    Contract,
+    Example,
+    Mutant,
+    Plan,
+    Proof,
+    Requirement,
+    Spec,
+    Strength,
+    Verdict,
+)
 
 SESSION = examples.parse_block("$ python -m pkg\nhi\n", "E1", 1)
 assert isinstance(SESSION, Example)
@@ -166,12 +178,43 @@ def test_the_readme_says_how_to_run_and_test_and_where_what_is(root: Path) -> No
         "```sh\npython -m pkg\n```",
         "$ python -m pkg\nhi\n",
         "python -m pip install pytest 'rich>=14'\npython -m pytest\n",
-        "| a: Reads / words. | `pkg/a.py` | 2 | R1 |",
-        "- R2: It shows. (b)",
+        "| component | files | checks passed | mutants killed | requirements |\n|---|---|---|---|---|\n",
+        "| a: Reads / words. | `pkg/a.py` | 2 | not measured | R1 |",
     ):
         assert part in text
     assert "Not finished" not in text
     assert "The whole" not in text
+
+
+def test_the_readme_says_what_proves_each_requirement_or_why_nothing_does(root: Path) -> None:
+    mutants = (Mutant("M1", "pkg/a.py", 1, "1 → 2", ("t::a",)), Mutant("M2", "pkg/a.py", 1, "x → y"))
+    covers = {"R1": ("t::a", "t::b", "E9"), "R3": ("E1",)}
+    reader = replace(
+        proof(A),
+        strength=Strength(mutants),
+        covers=covers,
+        quarantined={"t::flaky": "it failed\nand | passed \x1b[31m"},
+    )
+    asked = (*PLAN.requirements, Requirement("R3", "It greets."), Requirement("R4", "It says hi.", "hi", 2))
+    plan = replace(
+        PLAN,
+        components=(replace(A, requirements=("R1", "R3")), replace(B, requirements=("R2", "R4"))),
+        requirements=asked,
+    )
+    whole = Verdict("passed", (CaseResult("E1", "passed"),))
+
+    text = finish(commit(root, reader, proof(B), plan=plan), reader, proof(B), verdict=whole, plan=plan)
+
+    for part in (
+        "| a: Reads / words. | `pkg/a.py` | 2 | 1 of 2 | R1, R3 |",
+        "- R1: It reads. Proven by a (2 tests, 1 example).\n",
+        "- R2: It shows. **Not proven**: no test of b is for it.\n",
+        "- R3: It greets. Proven by a (1 example).\n",
+        "- R4: It says hi. Proven by the whole (example E1).\n",
+        "## Tests that were set aside\n\nWhat they were for is not proven.\n\n",
+        "- t::flaky: it failed and / passed \\x1b[31m\n",
+    ):
+        assert part in text
 
 
 def test_the_readme_of_a_part_says_what_is_missing_and_why(root: Path) -> None:
@@ -182,8 +225,8 @@ def test_the_readme_of_a_part_says_what_is_missing_and_why(root: Path) -> None:
 
     for part in (
         "**Not finished**: 2 of 3 components are missing",
-        "| b: Shows. | `pkg/__main__.py` | not proven | R2 |",
-        "- R2: It shows. (b, not proven)",
+        "| b: Shows. | `pkg/__main__.py` | not proven | – | R2 |",
+        "- R2: It shows. **Not proven**: b is not proven.\n",
         "- b: 2 of 3 fail /\\x1b[31m first t1\n",
         "- c: not built, because b failed\n",
         "(see below). Proven: a.\n",

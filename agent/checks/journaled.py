@@ -6,16 +6,17 @@ run does not pay for the same tests again. Where the machine kept the tests from
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from agent.store.journal import SqliteJournal
 from graphs.errors import NotJudged
 from graphs.ports import Brief, Checker, RedReport
 from graphs.scheduler import Slots
-from graphs.values import Component, Files, Plan, Spec, Verdict, digest, from_json, to_json
+from graphs.values import Component, Files, Limits, Plan, Spec, Strength, Verdict, digest, from_json, to_json
 
-Result = TypeVar("Result", RedReport, Verdict)
+Result = TypeVar("Result", RedReport, Verdict, Strength, dict[str, str])
 
 
 class JournaledChecker:
@@ -42,6 +43,22 @@ class JournaledChecker:
         """As the checker underneath."""
         return self._checker.amended(tests, replaced)
 
+    def extended(self, tests: Files, path: str, sources: Sequence[str]) -> tuple[Files, tuple[str, ...]]:
+        """As the checker underneath."""
+        return self._checker.extended(tests, path, sources)
+
+    def memorized(self, brief: Brief, before: Files, after: Files, tests: Files) -> tuple[str, ...]:
+        """As the checker underneath."""
+        return self._checker.memorized(brief, before, after, tests)
+
+    def tied(self, tests: Files) -> Mapping[str, tuple[str, ...]]:
+        """As the checker underneath."""
+        return self._checker.tied(tests)
+
+    def unsteady(self, tests: Files, test_id: str) -> str:
+        """As the checker underneath."""
+        return self._checker.unsteady(tests, test_id)
+
     async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
         """The journalled report, or a new one."""
         return await self._once("red", RedReport, brief, (tree, tests), lambda: self._checker.red(brief, tree, tests))
@@ -52,6 +69,24 @@ class JournaledChecker:
         return await self._once(
             "prove", Verdict, brief, (tree, tests, ids, examples), lambda: self._checker.prove(brief, tree, tests, ids)
         )
+
+    async def behave(self, brief: Brief, tree: Files, tests: Files) -> Mapping[str, str]:
+        """The journalled results, or new ones."""
+        examples = (*brief.examples, *brief.component.contract.examples)
+
+        async def run() -> dict[str, str]:
+            return dict(await self._checker.behave(brief, tree, tests))
+
+        return await self._once("behave", dict[str, str], brief, (tree, tests, examples), run)
+
+    async def strength(
+        self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str], limits: Limits, known: Strength | None = None
+    ) -> Strength:
+        """The journalled measurement, or a new one."""
+        examples = (*brief.examples, *brief.component.contract.examples)
+        judged = (tree, tests, ids, examples, limits.mutants, limits.mutant_seconds, known)
+        measure = partial(self._checker.strength, brief, tree, tests, ids, limits, known)
+        return await self._once("strength", Strength, brief, judged, measure)
 
     async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
         """The journalled verdict, or a new one."""
@@ -80,6 +115,6 @@ class JournaledChecker:
 def _judged(result: Result) -> Result:
     """``result``, unless it says nothing of the code: then no repair is to be asked for, and ``NotJudged`` is raised."""
     verdict = result.verdict if isinstance(result, RedReport) else result
-    if verdict.infrastructure:
+    if isinstance(verdict, Verdict) and verdict.infrastructure:
         raise NotJudged(f"{verdict.reason}; that says nothing of the code, so resume the run to try again")
     return result

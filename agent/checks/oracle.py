@@ -30,7 +30,7 @@ from agent.checks.report import shown
 from agent.printable import printable_bytes
 from agent.sandbox.base import WORK, Ended, Job, Sandbox, SandboxLimits
 from graphs import syntax
-from graphs.values import CaseResult, Example, Step
+from graphs.values import CaseResult, Example, ExampleKind, Step
 
 DRIVER = "/toolchain/python/oracle_driver.py"
 PYTHON = "/toolchain/python/bin/python"
@@ -104,7 +104,7 @@ class _Runner:
         example = self.example
         if not example.steps:
             return CaseResult(example.id, "error", "the example has no steps, so it proves nothing"), None
-        ended, results = self._run(merged=False)
+        ended, results = carried_out(self.place, example.kind, example.steps)
         merged: list[Result] | None = None
         for number, step in enumerate(example.steps):
             if number >= len(results):
@@ -113,7 +113,7 @@ class _Runner:
             problem = _problem(example.kind, step, results[number])
             if problem and example.kind == "shell" and results[number].get("err"):
                 if merged is None:
-                    again, merged = self._run(merged=True)
+                    again, merged = carried_out(self.place, example.kind, example.steps, merged=True)
                     ended = again if again.by_machine else ended
                 if number < len(merged) and not _problem("shell", step, merged[number]):
                     problem = ""
@@ -122,29 +122,37 @@ class _Runner:
                 return CaseResult(example.id, "failed", message), ended if ended.by_machine else None
         return CaseResult(example.id, "passed"), None
 
-    def _run(self, merged: bool) -> tuple[Ended, list[Result]]:
-        steps = [{"run": step.run, "stdin": step.stdin} for step in self.example.steps]  # never what is expected
-        roots = [WORK, f"{WORK}/src"] + [self.place.packages] * bool(self.place.packages)
-        job = Job(
-            argv=(PYTHON, "-I", "-S", "-B", "-X", "utf8", DRIVER, *roots),
-            source=self.place.source,
-            readonly=self.place.readonly,
-            env=self.place.env,
-            stdin=json.dumps({"kind": self.example.kind, "merged": merged, "steps": steps}).encode("ascii"),
-            limits=self.place.limits,
-            channel=True,
-        )
-        ended = self.place.sandbox.run(job)
-        results: list[Result] = []
-        for line in ended.channel.split(b"\n")[: len(steps)]:
-            try:
-                result = json.loads(line)
-            except (ValueError, RecursionError):
-                break
-            if not isinstance(result, dict):
-                break
-            results.append(result)
-        return ended, results
+
+def carried_out(
+    place: Place, kind: ExampleKind, steps: Sequence[Step], merged: bool = False
+) -> tuple[Ended, list[Result]]:
+    """Carry out steps on a throw-away copy of the program and say what came of each, in order; expecting nothing.
+
+    There are fewer results than steps when one ended the process or took too long. ``merged``: shell only, both streams
+    into one pipe.
+    """
+    given = [{"run": step.run, "stdin": step.stdin} for step in steps]  # never what is expected
+    roots = [WORK, f"{WORK}/src"] + [place.packages] * bool(place.packages)
+    job = Job(
+        argv=(PYTHON, "-I", "-S", "-B", "-X", "utf8", DRIVER, *roots),
+        source=place.source,
+        readonly=place.readonly,
+        env=place.env,
+        stdin=json.dumps({"kind": kind, "merged": merged, "steps": given}).encode("ascii"),
+        limits=place.limits,
+        channel=True,
+    )
+    ended = place.sandbox.run(job)
+    results: list[Result] = []
+    for line in ended.channel.split(b"\n")[: len(given)]:
+        try:
+            result = json.loads(line)
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(result, dict):
+            break
+        results.append(result)
+    return ended, results
 
 
 def _why_ended(ended: Ended) -> str:
@@ -164,8 +172,8 @@ def _problem(kind: str, step: Step, result: Result) -> str:
 
 
 def _problem_python(step: Step, result: Result) -> str:
-    out, value = _text(result, "out"), _text(result, "value")
-    raised, message = _text(result, "raised"), _text(result, "message")
+    out, value = text_of(result, "out"), text_of(result, "value")
+    raised, message = text_of(result, "raised"), text_of(result, "message")
     if step.raises is not None:
         if raised != step.raises:
             came = f"raised {raised}: {message}" if raised else f"raised nothing and gave {out + value!r}"
@@ -181,7 +189,7 @@ def _problem_python(step: Step, result: Result) -> str:
 
 
 def _problem_shell(step: Step, result: Result) -> str:
-    out, err = _text(result, "out"), _text(result, "err")
+    out, err = text_of(result, "out"), text_of(result, "err")
     also = f"\nstandard error:\n{err}" if err.strip() else ""
     if result.get("exit") != step.exit or isinstance(result.get("exit"), bool):
         return (
@@ -190,7 +198,8 @@ def _problem_shell(step: Step, result: Result) -> str:
     return "" if same_text(step.expect, out) else _differs("standard output", step.expect, out) + also
 
 
-def _text(result: Result, name: str) -> str:
+def text_of(result: Result, name: str) -> str:
+    """A text in a result, which may hold anything; empty when it is no text."""
     value = result.get(name)
     return value if isinstance(value, str) else ""
 

@@ -1,25 +1,26 @@
-"""Reading and changing the source of tests without running it: which tests it declares, what is wrong with it,
-tripwire, poison."""
+"""Reading and changing the source of tests without running it: which tests it declares, and putting others in their
+place."""
 
 from __future__ import annotations
 
 import ast
+import builtins
 import io
-import secrets
+import re
 import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from graphs import syntax
 from graphs.errors import AnswerError
-from graphs.values import Component, Files
+from graphs.values import Files
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-MAX_SLEEP = 1.0
-"""Seconds a test may sleep at once; more only makes every proof slow."""
-_ASSERTING = ("raises", "warns", "fail", "deprecated_call", "approx")
-_HELPERS = ("assert", "check", "expect", "verify", "ensure")
-_MARKS = ("skip", "skipif", "xfail")
+MAX_DEPTH = 150
+"""How deep code may be nested; what reads and writes trees in Python recurses, and ends at about 200."""
+
+MAX_BITS = 13_000
+"""Of a whole number; Python writes none of more than 4300 digits."""
 
 
 def is_test_file(path: str) -> bool:
@@ -29,15 +30,26 @@ def is_test_file(path: str) -> bool:
 
 
 def parsed(source: str) -> ast.Module:
-    """The syntax tree; ``SyntaxError`` when Python would not read it, or would read it as other text than we do."""
+    """The syntax tree; ``SyntaxError`` when Python would not read it, or would read it as other text than we do, or when
+    it is too deep for what works on trees, or could not be written out again."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source.encode("utf-8", "surrogatepass")).readline)
         if encoding not in ("utf-8", "utf-8-sig"):
             raise SyntaxError(f"the file declares the encoding {encoding!r}; only utf-8 is read")
         source.encode("utf-8")
-        return syntax.parse(source)
+        tree = syntax.parse(source)
     except (ValueError, RecursionError, MemoryError) as error:
         raise SyntaxError(str(error) or type(error).__name__) from None
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if any(
+            isinstance(n, ast.Constant) and isinstance(n.value, int) and n.value.bit_length() > MAX_BITS for n in level
+        ):
+            raise SyntaxError("it holds a number of thousands of digits; write it as a power")
+    if level:
+        raise SyntaxError("it is nested too deeply; write it more plainly")
+    return tree
 
 
 def declared_ids(tests: Files) -> tuple[str, ...]:
@@ -46,21 +58,24 @@ def declared_ids(tests: Files) -> tuple[str, ...]:
     Read from the source, never from a run. A parametrised test is one id. Files that are no test files, or cannot be
     parsed, declare none.
     """
-    found: dict[str, None] = {}
+    return tuple(dict.fromkeys(f"{path}::{name}" for path, name, _ in _tests(tests)))
+
+
+def _tests(tests: Files) -> Iterator[tuple[str, str, Function]]:
     for path, source in tests.items():
         if is_test_file(path):
             try:
                 tree = parsed(source)
             except SyntaxError:
                 continue
-            found.update((f"{path}::{name}", None) for name, _ in _functions(tree))
-    return tuple(found)
+            yield from ((path, name, function) for name, function in functions(tree))
 
 
-def _functions(tree: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[tuple[str, Function]]:
+def functions(tree: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[tuple[str, Function]]:
+    """The tests that a file declares: ``test_a`` or ``TestC::test_a``, and the function."""
     unittest_case = isinstance(tree, ast.ClassDef) and _is_unittest(tree)
     for node in tree.body:
-        if isinstance(node, Function) and node.name.startswith("test") and not _is_fixture(node):
+        if isinstance(node, Function) and node.name.startswith("test") and not is_fixture(node):
             yield prefix + node.name, node
         elif (
             isinstance(node, ast.ClassDef)
@@ -68,46 +83,26 @@ def _functions(tree: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[tu
             and (node.name.startswith("Test") or _is_unittest(node))
             and not any(isinstance(inner, Function) and inner.name == "__init__" for inner in node.body)
         ):
-            yield from _functions(node, f"{prefix}{node.name}::")
+            yield from functions(node, f"{prefix}{node.name}::")
 
 
 def _is_unittest(node: ast.ClassDef) -> bool:
-    return any(_last_name(base).endswith("TestCase") for base in node.bases)
+    return any(last_name(base).endswith("TestCase") for base in node.bases)
 
 
-def _is_fixture(node: Function) -> bool:
-    return any(_last_name(d.func if isinstance(d, ast.Call) else d) == "fixture" for d in node.decorator_list)
+def is_fixture(node: Function) -> bool:
+    """Whether pytest takes a function for a fixture."""
+    return any((called(d) if isinstance(d, ast.Call) else last_name(d)) == "fixture" for d in node.decorator_list)
 
 
-def _last_name(node: ast.expr) -> str:
+def called(call: ast.Call) -> str:
+    """The last part of the name of what is called: ``raises`` for ``pytest.raises(…)``."""
+    return last_name(call.func)
+
+
+def last_name(node: ast.expr) -> str:
+    """``c`` for ``a.b.c``; empty for what is not a name."""
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def with_tripwire(source: str) -> tuple[str, str]:
-    """The source with one more test, at its end, that must be reported failed; and that test's random name."""
-    name = f"test_{secrets.token_hex(8)}"
-    left, right = secrets.randbelow(9000), 10_000 + secrets.randbelow(9000)
-    return f"{source}\n\n\ndef {name}():\n    assert {left} == {right}\n", name
-
-
-def poisoned(source: str) -> str:
-    """The source with a failing assertion where a test that it declares ends or returns; ``SyntaxError`` as in
-    :func:`parsed`.
-
-    At the end and not at the start: everything happens as before, so a forger that whitewashes the tests which called
-    it, or which end by an exception, whitewashes these too.
-    """
-    tree = parsed(source)
-    for _, function in _functions(tree):
-        left, right = secrets.randbelow(9000), 10_000 + secrets.randbelow(9000)
-        start = 1 if ast.get_docstring(function, clean=False) is not None else 0
-        done = f"done_{secrets.token_hex(4)}"
-        frame = f"{done} = True\ntry: ...\nexcept BaseException:\n    {done} = False\n    raise\n"
-        wrapped = syntax.parse(f"{frame}finally:\n    if {done}:\n        assert {left} == {right}").body
-        assert isinstance(wrapped[1], ast.Try)
-        wrapped[1].body = function.body[start:] or [ast.Pass()]
-        function.body[start:] = wrapped
-    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def without_tests(tests: Files, ids: Sequence[str]) -> dict[str, str]:
@@ -136,7 +131,7 @@ def _without(source: str, names: set[str]) -> str:
     except SyntaxError:
         return source
     lines = _lines(source)
-    for name, function in _functions(tree):
+    for name, function in functions(tree):
         if name in names:
             where = _place(function)
             indent = _indent(lines, function)
@@ -145,18 +140,34 @@ def _without(source: str, names: set[str]) -> str:
     return "".join(lines)
 
 
+def tied_requirements(tests: Files) -> dict[str, tuple[str, ...]]:
+    """Test id → the requirements that the first line of its docstring names (``R3: …``, ``Covers R1, R4.``); tests that
+    name none are left out.
+
+    >>> tied_requirements({"test_a.py": "def test_a():\\n    'R1, R4: both.'\\n"})
+    {'test_a.py::test_a': ('R1', 'R4')}
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for path, name, function in _tests(tests):
+        first = (ast.get_docstring(function) or "").partition("\n")[0]
+        named = dict.fromkeys(re.findall(r"\bR\d+\b", first))
+        found.pop(f"{path}::{name}", None)  # of two tests of a name, the last one runs
+        if named:
+            found[f"{path}::{name}"] = tuple(named)
+    return found
+
+
 def source_of(tests: Files, test_id: str) -> str:
     """The source of a test, decorators included, at the margin even when it stands in a class; empty when there is no
     such test.
 
     Where a name is defined twice, it is the last one, which is the one that runs.
     """
-    path, _, name = test_id.partition("::")
-    found = _function(tests.get(path, ""), name)
+    found = function_of(tests, test_id)
     if found is None:
         return ""
     _, function = found
-    lines = _lines(tests[path])
+    lines = _lines(tests[test_id.partition("::")[0]])
     indent, inside = _indent(lines, function), _inside_text(function)
     taken = list(enumerate(lines))[_place(function)]
     return "".join(
@@ -172,9 +183,9 @@ def with_replaced(tests: Files, replaced: Files) -> dict[str, str]:
     changed = dict(tests)
     problems: list[str] = []
     for test_id, source in replaced.items():
-        path, _, name = test_id.partition("::")
+        path = test_id.partition("::")[0]
         try:
-            changed[path] = _with_function(changed.get(path, ""), name, source)
+            changed[path] = _with_function(changed, test_id, source)
         except SyntaxError as error:
             problems.append(f"{test_id}: {error.msg}")
     if problems:
@@ -182,41 +193,120 @@ def with_replaced(tests: Files, replaced: Files) -> dict[str, str]:
     return changed
 
 
-def _with_function(text: str, name: str, source: str) -> str:
-    """``SyntaxError`` says in words why ``source`` cannot stand for the test ``name`` of ``text``."""
-    found = _function(text, name)
+def _with_function(tests: Files, test_id: str, source: str) -> str:
+    """The text of its file; ``SyntaxError`` says in words why ``source`` cannot stand for the test."""
+    found = function_of(tests, test_id)
     if found is None:
         raise SyntaxError("there is no such test")
     tree, old = found
-    new = _only_function(source, name.rpartition("::")[2])
-    lines = _lines(text)
+    new = _only_function(source, f"one function {old.name!r}")
+    if new.name != old.name:
+        raise SyntaxError(f"the new source must be one function {old.name!r}; it holds {_said(new)}")
+    lines = _lines(tests[test_id.partition("::")[0]])
     indent, inside = _indent(lines, old), _inside_text(new)
     taken = list(enumerate(_lines(source)))[_place(new)]
     given = [line if number in inside or not line.strip() else indent + line for number, line in taken]
     if not given[-1].endswith(("\n", "\r")) and lines[_place(old)][-1].endswith(("\n", "\r")):
         given[-1] += "\n"
     lines[_place(old)] = given
-    result = "".join(lines)
     _swap(tree, old, new)
+    return _as_meant("".join(lines), tree, "the new source cannot be put in the place of the old one")
+
+
+def _as_meant(text: str, tree: ast.Module, problem: str) -> str:
+    """``text``, when Python reads it as ``tree``."""
     try:
-        if ast.dump(parsed(result)) == ast.dump(tree):
-            return result
+        if ast.dump(parsed(text)) == ast.dump(tree):
+            return text
     except (SyntaxError, RecursionError):
         pass
-    raise SyntaxError("the new source cannot be put in the place of the old one; write it more plainly")
+    raise SyntaxError(f"{problem}; write it more plainly")
 
 
-def _only_function(source: str, name: str) -> Function:
+def _only_function(source: str, wanted: str) -> Function:
     try:
         tree = parsed(source)
     except SyntaxError as error:
         raise SyntaxError(f"line {error.lineno or 1} of the new source is not valid Python: {error.msg}") from None
-    if len(tree.body) != 1 or not isinstance(tree.body[0], Function) or tree.body[0].name != name:
+    if len(tree.body) != 1 or not isinstance(tree.body[0], Function):
         there = ", ".join(_said(node) for node in tree.body) or "nothing"
         raise SyntaxError(
-            f"the new source must be one function {name!r} and nothing else, with its imports inside; it holds {there}"
+            f"the new source must be {wanted} and nothing else, with its imports inside; it holds {there}"
         )
     return tree.body[0]
+
+
+def with_added(tests: Files, path: str, sources: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The files with test functions added at the end of one, and the ids of those; every byte before them stays.
+
+    A source that is given twice is added once; a test file that is not there yet is begun. ``AnswerError`` names each
+    source that is not exactly one plain test function, that has a name which is taken, or whose decorators use names
+    that the file does not know.
+    """
+    text, problems, added = tests.get(path, ""), [], []
+    if not is_test_file(path):
+        raise AnswerError([f"{path!r} is not the name of a test file"])
+    for source in dict.fromkeys(sources):
+        try:
+            text, name = _with_another(text, source)
+            added.append(f"{path}::{name}")
+        except SyntaxError as error:
+            problems.append(f"{path}: {error.msg}")
+    if problems:
+        raise AnswerError(problems)
+    return {**tests, path: text} if added else dict(tests), tuple(added)
+
+
+def _with_another(text: str, source: str) -> tuple[str, str]:
+    """The text with one more test, and its name; ``SyntaxError`` says in words why it cannot be added."""
+    new = _only_function(source, "one test function")
+    if not isinstance(new, ast.FunctionDef) or not new.name.startswith("test") or is_fixture(new):
+        raise SyntaxError(
+            f"the new source must be one plain function whose name starts with test; it holds {_said(new)}"
+        )
+    try:
+        tree = parsed(text)
+    except SyntaxError as error:
+        raise SyntaxError(f"the file itself cannot be parsed: {error.msg}") from None
+    known = names_of_file(tree)
+    if new.name in known:
+        raise SyntaxError(f"the name {new.name!r} is taken; give the new test another")
+    if unknown := sorted(_used_by_definition(new) - known - set(vars(builtins))):
+        raise SyntaxError(f"the head of {new.name!r} uses {unknown[0]!r}, which the file does not import")
+    lines = _lines(source)[_place(new)]
+    begun = text if not text or text.endswith(("\n", "\r")) else f"{text}\n"
+    blank = begun[len(begun.rstrip()) :].count("\n") - 1
+    between = "\n" * max(0, 2 - blank) if begun.strip() else ""
+    tree.body.append(new)
+    result = begun + between + "".join(lines).rstrip("\r\n") + "\n"
+    return _as_meant(result, tree, f"the test {new.name!r} cannot be put at the end of the file"), new.name
+
+
+def _used_by_definition(function: ast.FunctionDef) -> set[str]:
+    """Names that must be there when a function is defined: those of its decorators, defaults and annotations."""
+    head = [*function.decorator_list, function.args, *([function.returns] if function.returns else [])]
+    nodes = [node for part in head for node in ast.walk(part)]
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    own = {node.arg for part in function.decorator_list for node in ast.walk(part) if isinstance(node, ast.arg)}
+    own |= {name.id for name in names if not isinstance(name.ctx, ast.Load)}
+    return {name.id for name in names} - own
+
+
+def names_of_file(tree: ast.Module) -> set[str]:
+    """Names that a file binds outside its functions and classes."""
+    found: set[str] = set()
+    queue: list[ast.AST] = [*tree.body]
+    while queue:
+        node = queue.pop()
+        if isinstance(node, Function | ast.ClassDef):
+            found.add(node.name)
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        queue += ast.iter_child_nodes(node)
+    return found
 
 
 def _said(node: ast.stmt) -> str:
@@ -229,12 +319,14 @@ def _swap(tree: ast.Module, old: Function, new: Function) -> None:
             node.body[node.body.index(old)] = new
 
 
-def _function(source: str, name: str) -> tuple[ast.Module, Function] | None:
+def function_of(tests: Files, test_id: str) -> tuple[ast.Module, Function] | None:
+    """The tree of a test's file and its function in it; ``None`` when there is no such test."""
+    path, _, name = test_id.partition("::")
     try:
-        tree = parsed(source)
+        tree = parsed(tests.get(path, ""))
     except SyntaxError:
         return None
-    function = dict(_functions(tree)).get(name)
+    function = dict(functions(tree)).get(name)
     return None if function is None else (tree, function)
 
 
@@ -257,127 +349,3 @@ def _inside_text(function: Function) -> set[int]:
     """Lines (from 0) that begin inside a text literal, where white space counts."""
     texts = [node for node in ast.walk(function) if isinstance(node, ast.JoinedStr | ast.Constant)]
     return {number for node in texts for number in range(node.lineno, node.end_lineno or node.lineno)}
-
-
-def problems_of_tests(tests: Files, component: Component | None = None) -> list[tuple[str, str]]:
-    """(test id or file, why it is sent back) for all that can be seen without running.
-
-    ``component``: when given, the tests must import or start something that it owns.
-    """
-    problems: list[tuple[str, str]] = []
-    for path, source in tests.items():
-        if not is_test_file(path):
-            continue
-        try:
-            tree = parsed(source)
-        except SyntaxError as error:
-            where = f" in line {error.lineno}" if error.lineno else ""
-            problems.append((path, f"it cannot be parsed{where}: {error.msg}"))
-            continue
-        problems += [(path, problem) for problem in _problems_of_file(tree)]
-        helpers = _asserting_helpers(tree)
-        for name, function in _functions(tree):
-            problems += [(f"{path}::{name}", problem) for problem in _problems_of_function(function, helpers)]
-        if component is not None and component.files and not _touches(tree, component.files):
-            owned = ", ".join(component.files)
-            problems.append((path, f"it uses nothing that the component owns ({owned})"))
-    if not any(is_test_file(path) for path in tests):
-        problems.append((next(iter(tests), "tests"), "there is no test file; its name must start with test_"))
-    return problems
-
-
-def _problems_of_file(tree: ast.Module) -> Iterator[str]:
-    names = [name for name, _ in _functions(tree)]
-    if not names:
-        yield "it declares no test function"
-    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        yield f"it defines {name!r} more than once; only the last one would run"
-    for node in tree.body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        for target in targets:
-            if isinstance(target, ast.Name) and target.id in ("pytest_plugins", "__test__"):
-                yield f"it sets {target.id!r}; tests may not change how they are run"
-            if isinstance(target, ast.Name) and target.id == "pytestmark" and _marks(node):
-                yield f"it marks all its tests {', '.join(_marks(node))}; a skipped or expected failure proves nothing"
-
-
-def _problems_of_function(function: Function, helpers: frozenset[str]) -> Iterator[str]:
-    if isinstance(function, ast.AsyncFunctionDef):
-        yield "it is an async function, which pytest does not run; use asyncio.run inside a plain function"
-    marks = _marks(function)
-    if marks:
-        yield f"it uses {', '.join(marks)}; a skipped or expected failure proves nothing"
-    if not _asserts(function, helpers):
-        yield "it asserts nothing"
-    for node in ast.walk(function):
-        if isinstance(node, ast.Call) and _last_name(node.func) == "sleep" and node.args:
-            seconds = node.args[0]
-            if (
-                isinstance(seconds, ast.Constant)
-                and isinstance(seconds.value, int | float)
-                and seconds.value > MAX_SLEEP
-            ):
-                yield f"it sleeps {seconds.value} s; at most {MAX_SLEEP:g} s is allowed"
-
-
-def _marks(node: ast.AST) -> list[str]:
-    """Names of the marks and calls inside that keep a test from running or let it fail."""
-    found: dict[str, None] = {}
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Attribute):
-            owner = _last_name(inner.value)
-            if (inner.attr in _MARKS and owner in ("mark", "pytest", "unittest")) or inner.attr in (
-                "importorskip", "skipIf", "skipUnless", "skipTest", "expectedFailure",
-            ):  # fmt: skip
-                found[inner.attr] = None
-    return list(found)
-
-
-def _asserts(node: ast.AST, helpers: frozenset[str]) -> bool:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Assert) and not isinstance(inner.test, ast.Constant):
-            return True
-        if isinstance(inner, ast.Call):
-            name = _last_name(inner.func)
-            if name in helpers or name in _ASSERTING or name.lstrip("_").lower().startswith(_HELPERS):
-                return True
-    return False
-
-
-def _asserting_helpers(tree: ast.Module) -> frozenset[str]:
-    """Functions of the file, tests aside, that assert something themselves or through each other."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, Function) and not node.name.startswith("test")]
-    helpers: frozenset[str] = frozenset()
-    while True:
-        more = frozenset(function.name for function in functions if _asserts(function, helpers))
-        if more == helpers:
-            return helpers
-        helpers = more
-
-
-def _touches(tree: ast.Module, owned: Sequence[str]) -> bool:
-    """Whether the tests import, or name in a string, anything of the owned paths."""
-    modules: set[str] = set()
-    for path in owned:
-        parts = list(PurePosixPath(path).with_suffix("").parts)
-        parts = parts[1:] if parts[:1] == ["src"] and len(parts) > 1 else parts
-        if path.endswith(".py"):
-            modules.add(".".join(parts))  # tests of a command import pkg.__main__ by its name
-            parts = parts[:-1] if parts[-1] in ("__init__", "__main__") and len(parts) > 1 else parts
-            modules.update(".".join(parts[: depth + 1]) for depth in range(len(parts)))
-    words = {*modules, *owned, *(PurePosixPath(path).name for path in owned)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and any(alias.name in modules for alias in node.names):
-            return True
-        if isinstance(node, ast.ImportFrom) and node.module:
-            if node.module in modules:
-                return True
-            if any(f"{node.module}.{alias.name}" in modules for alias in node.names):
-                return True
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 1000:
-            text = node.value
-            if any(text == word or (("." in word or "/" in word) and word in text) for word in words):
-                return True
-    return False

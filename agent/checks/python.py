@@ -1,17 +1,26 @@
 """The Python toolchain: pytest in the sandbox, and a verdict that the code under test cannot forge (DESIGN §9).
 
-One proof is up to three kinds of runs, each on its own throw-away copy:
+One proof is up to four kinds of runs, each on its own throw-away copy:
 
 1. the *real* run: frozen tests from our copy, read-only, each file with a tripwire test that must be reported failed;
-2. the *poisoned* run, once the real one is green: the same tests, each failing where it ends; all must be
-   reported failed;
-3. the *oracle* (``agent/checks/oracle.py``): examples as data, compared out here.
+2. the *second* run, only when tests failed: one that passes now, on the same files, is flaky, and that is not passed;
+3. the *poisoned* run, once the real one is green: the same tests, each failing where it ends, and each value that a test
+   compares with one written in it compared with others first, which it cannot equal; all must be reported failed;
+4. the *oracle* (``agent/checks/oracle.py``): examples as data, compared out here. None is tried twice.
 
 A report counts only when every record is authentic and in order, the end record came and every tripwire failed. A test
 counts as passed only when setup, call and teardown were each reported passed exactly once.
 
-Not held by runs 1 and 2: code that reads the tests' source in the same process and forges with full knowledge. Run 3
-holds it.
+Not held by runs 1 to 3, and held by run 4 where a contract has examples:
+
+- code that reads the tests' source in the same process and forges with full knowledge;
+- values that are equal to everything, where a test does not compare them by ``assert A == B`` with one side written in
+  the test (a literal, a column of its table, a constant of its file, or what the standard library makes of those): by
+  ``in``, ``is``, ``!=``, ``<``, ``isinstance``, ``unittest``'s methods, with what the program itself makes
+  (``== Point(1, 2)``), with a parameter of a helper, or by truth alone (``assert f(x)``, ``all(…)``);
+- exceptions of a class made to be any class that ``pytest.raises`` is given.
+
+The price: a program whose contract asks for values equal to everything (a wildcard) can only be shown to work by examples.
 """
 
 from __future__ import annotations
@@ -23,31 +32,49 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Self
 
-from agent.checks import oracle
+from agent.checks import oracle, probes
+from agent.checks.memorized import memorized
+from agent.checks.poison import poisoned, with_tripwire
+from agent.checks.problems import problems_of_tests
 from agent.checks.pytest_source import (
     declared_ids,
-    poisoned,
-    problems_of_tests,
     source_of,
+    tied_requirements,
+    with_added,
     with_replaced,
-    with_tripwire,
     without_tests,
 )
 from agent.checks.report import MESSAGE_BYTES, Phase, Report, read_report, shown
 from agent.checks.scratch import Scratch, sweep
+from agent.checks.strength import Trial, measure
 from agent.checks.stub import stub_files
+from agent.checks.unsteady import unsteady
 from agent.printable import printable_bytes
 from agent.sandbox.base import WORK, Ended, Job, Sandbox, SandboxLimits
 from agent.sandbox.patient import SCARCE, Patient
 from agent.threads import in_daemon_thread
 from graphs.errors import PathRefused, PrerequisiteError
 from graphs.ports import Brief, RedReport
-from graphs.values import CaseResult, Component, Example, Files, Outcome, Plan, Spec, Verdict, VerdictStatus
+from graphs.values import (
+    CaseResult,
+    Component,
+    Example,
+    Files,
+    Limits,
+    Outcome,
+    Plan,
+    Spec,
+    Strength,
+    Verdict,
+    VerdictStatus,
+)
 
 __all__ = ["PytestToolchain", "declared_ids", "problems_of_tests"]
 
@@ -102,7 +129,7 @@ class PytestToolchain:
             limits: of one job.
             packages: a directory of third-party packages that code, tests and their children may import.
         """
-        self.sandbox = Patient(sandbox)
+        self.sandbox: Sandbox = Patient(sandbox)
         self.limits = limits or SandboxLimits()
         sweep()
         self._scratch = Scratch()
@@ -113,6 +140,7 @@ class PytestToolchain:
         # Every sandbox shows the running interpreter and its environment; what lies elsewhere is shown where it lies.
         shown_anyway = tuple(Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, "/usr"))
         apart = {str(path): path for path in runner.values() if not any(map(path.is_relative_to, shown_anyway))}
+        self.tools = TOOLS
         self.readonly: dict[str, Path] = {TOOLS: tools, **apart}
         self.packages = PACKAGES if packages is not None else ""
         if packages is not None:
@@ -133,6 +161,20 @@ class PytestToolchain:
         examples = (*brief.examples, *brief.component.contract.examples)
         return await in_daemon_thread(self.prove_tree, tree, tests, ids, examples)
 
+    async def behave(self, brief: Brief, tree: Files, tests: Files) -> Mapping[str, str]:
+        """What the program does with inputs of the tests and examples and near them (see ``agent/checks/probes.py``)."""
+        examples = (*brief.examples, *brief.component.contract.examples)
+        return await in_daemon_thread(self.behave_tree, tree, tests, examples, brief.component)
+
+    async def strength(
+        self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str], limits: Limits, known: Strength | None = None
+    ) -> Strength:
+        """How many mutants of the component's files its tests and examples notice (see ``agent/checks/strength.py``)."""
+        examples = (*brief.examples, *brief.component.contract.examples)
+        return await in_daemon_thread(
+            measure, self, brief.component.files, tree, tests, tuple(ids), examples, limits, known
+        )
+
     def without(self, tests: Files, ids: Sequence[str]) -> Files:
         """The same test files with these tests (or whole files) taken out."""
         return without_tests(tests, ids)
@@ -144,6 +186,22 @@ class PytestToolchain:
     def amended(self, tests: Files, replaced: Files) -> Files:
         """The same test files with these tests (by id) written anew."""
         return with_replaced(tests, replaced)
+
+    def extended(self, tests: Files, path: str, sources: Sequence[str]) -> tuple[Files, tuple[str, ...]]:
+        """The same test files with more tests at the end of one."""
+        return with_added(tests, path, sources)
+
+    def memorized(self, brief: Brief, before: Files, after: Files, tests: Files) -> tuple[str, ...]:
+        """Answers of the tests that a repair has written into the code (see ``agent/checks/memorized.py``)."""
+        return memorized(brief, before, after, tests)
+
+    def tied(self, tests: Files) -> Mapping[str, tuple[str, ...]]:
+        """Which requirements the first line of each test's docstring names."""
+        return tied_requirements(tests)
+
+    def unsteady(self, tests: Files, test_id: str) -> str:
+        """What chance, clock or order a test's own source depends on (see ``agent/checks/unsteady.py``)."""
+        return unsteady(tests, test_id)
 
     async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
         """All tests and the spec's examples on the assembled repository, and its entry command."""
@@ -173,13 +231,11 @@ class PytestToolchain:
         ids = tuple(dict.fromkeys(ids))
         declared = frozenset(declared_ids(tests))
         runnable = _files_of(ids, declared)
-        runs: list[_Run] = []
-        cases: list[CaseResult] = []
-        if runnable:
-            runs.append(self._run(source, tests, runnable, limits))
-            cases = [_case(name, declared, runs[0]) for name in ids]
-        else:
-            cases = [_case(name, declared, None) for name in ids]
+        runs = [self._run(source, tests, runnable, limits)] if runnable else []
+        cases = [_case(name, declared, runs[0] if runs else None) for name in ids]
+        failed = [case.id for case in cases if runs and _may_be_flaky(case, runs[0])]
+        again = self._once_more(source, tests, runnable, limits, failed)
+        cases = [_flaky_case(case, run) if case.id in failed else case for run in again for case in cases] or cases
         if any(run.ended.by_machine for run in runs):
             cases += [CaseResult(example.id, "missing", runs[0].distrust) for example in examples]
             return self._verdict(runs, tuple(cases), oracle.Judged())
@@ -189,7 +245,16 @@ class PytestToolchain:
         if runs and all(case.outcome == "passed" for case in cases):
             runs.append(self._run(source, tests, runnable, limits, poison=True))
             cases = [_poisoned_case(case, runs[1]) if case.id in ids else case for case in cases]
-        return self._verdict(runs, tuple(cases), judged)
+        verdict = self._verdict(runs, tuple(cases), judged)
+        return replace(verdict, seconds=verdict.seconds + sum(run.ended.seconds for run in again))
+
+    def _once_more(
+        self, source: Path, tests: Files, files: Sequence[str], limits: SandboxLimits, failed: Collection[str]
+    ) -> list[_Run]:
+        """A second run for tests that failed, up to the last file that holds one: all that came before them is as it was."""
+        holding = {name.partition("::")[0] for name in failed}
+        last = max((place for place, file in enumerate(files, 1) if file in holding), default=0)
+        return [self._run(source, tests, files[:last], limits)] if last else []
 
     def integrate_tree(
         self, tree: Files, tests: Files, ids: Sequence[str], examples: Sequence[Example], entry: str
@@ -212,6 +277,16 @@ class PytestToolchain:
             return replace(verdict, status="failed", reason=f"the entry command {shown(entry, 200)!r} does not start")
         return verdict
 
+    def behave_tree(
+        self, tree: Files, tests: Files, examples: Sequence[Example], component: Component
+    ) -> Mapping[str, str]:
+        """What ``tree`` gives for each probe of the component: call → result."""
+        with self._laid_out("tree", tree) as source:
+            place = oracle.Place(
+                self.sandbox, self.limits, self.readonly, self.environment(source), source, self.packages
+            )
+            return probes.results_of(place, component, tests, examples)
+
     def _started(self, source: Path, entry: str) -> tuple[CaseResult, Ended]:
         """Whether the entry command ends well, asks for arguments, or is still running after a while, as a service
         is."""
@@ -232,7 +307,7 @@ class PytestToolchain:
 
     def red_tree(self, tree: Files, tests: Files, component: Component | None = None) -> RedReport:
         """Static problems of the tests, and what each does on a tree that holds the stub."""
-        problems = problems_of_tests(tests, component)
+        problems = problems_of_tests(tests, component, tree)
         spoilt = {name for name, _ in problems}
         ids = declared_ids(tests)
         if not ids:
@@ -252,6 +327,45 @@ class PytestToolchain:
             elif case.id not in spoilt and case.id.partition("::")[0] not in spoilt:
                 good.append(case.id)
         return RedReport(tuple(good), tuple(problems), verdict)
+
+    def try_tests(self, tree: Files, tests: Files, ids: Sequence[str], seconds: float) -> Trial:
+        """One run of the declared tests, of at most ``seconds``: nothing is tried twice or poisoned."""
+        declared = frozenset(declared_ids(tests))
+        runnable = _files_of(ids, declared)
+        if not runnable:
+            return Trial(tuple(ids))
+        with self._laid_out("tree", tree) as source:
+            run = self._run(source, tests, runnable, self._at_most(seconds))
+        cases = [_case(name, declared, replace(run, distrust="")) for name in ids]
+        failed = [case.id for case in cases if case.outcome != "passed"]
+        if run.distrust:
+            running = (run.report.running, run.report.running.partition("[")[0])
+            began = [case.id for case in cases if case.outcome not in ("passed", "missing") or case.id in running]
+            failed = began or failed or list(ids)
+        by_machine = run.distrust if run.ended.by_machine else ""
+        return Trial(tuple(failed), run.ended.ending == "time", by_machine, run.ended.seconds)
+
+    def try_example(self, tree: Files, example: Example, seconds: float) -> Trial:
+        """The same for one example."""
+        with self._laid_out("tree", tree) as source:
+            environment, limits = self.environment(source), self._at_most(seconds)
+            place = oracle.Place(self.sandbox, limits, self.readonly, environment, source, self.packages)
+            judged = oracle.judge(place, (example,))
+        failed = tuple(case.id for case in judged.cases if case.outcome != "passed")
+        return Trial(failed, judged.timed_out, judged.by_machine, judged.seconds)
+
+    def _at_most(self, seconds: float) -> SandboxLimits:
+        return replace(self.limits, seconds=min(seconds, self.limits.seconds))
+
+    def over(self, sandbox: Sandbox) -> Self:
+        """The same toolchain, with everything run by another sandbox."""
+        other = copy(self)
+        other.sandbox = sandbox
+        return other
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """A directory for the block that the sandbox may show."""
+        return self._laid_out("scratch", {})
 
     def environment(self, source: Path) -> dict[str, str]:
         """Variables for programs that tests and examples start. The runner itself is isolated and reads none of
@@ -427,6 +541,20 @@ def _outcome(phases: Sequence[Phase]) -> tuple[Outcome, str]:
     return "passed", ""
 
 
+def _may_be_flaky(case: CaseResult, run: _Run) -> bool:
+    """Whether a test ran and failed, and the report of it can be trusted: a file that cannot be imported stays so."""
+    return not run.distrust and case.outcome in ("failed", "error") and bool(_phases_of(case.id, run.report))
+
+
+def _flaky_case(case: CaseResult, again: _Run) -> CaseResult:
+    """A failed case, or a flaky one when it passes in a second run on the same files."""
+    found = _phases_of(case.id, again.report)
+    if again.distrust or not found or any(_outcome(phases)[0] != "passed" for phases in found.values()):
+        return case
+    message = f"it failed, and passed when it was run again on the same files; it failed with:\n{case.message}"
+    return CaseResult(case.id, "flaky", shown(message))
+
+
 def _poisoned_case(case: CaseResult, run: _Run) -> CaseResult:
     """A passed case stays passed only when, poisoned, it was reported failed."""
     if run.distrust:
@@ -434,7 +562,10 @@ def _poisoned_case(case: CaseResult, run: _Run) -> CaseResult:
     found = _phases_of(case.id, run.report)
     if found and all(_outcome(phases)[0] in ("failed", "error") for phases in found.values()):
         return case
-    message = "with a failing statement at its end it was still not reported failed, so its pass is not to be believed"
+    message = (
+        "made to fail, it was still not reported failed: either the report is forged, or what the code gives back is equal "
+        "to anything it is compared with; so its pass is not to be believed"
+    )
     return CaseResult(case.id, "error", message)
 
 

@@ -14,7 +14,7 @@ from agent.cli.running import typed
 from graphs.errors import UserError
 
 if TYPE_CHECKING:
-    from graphs.draw import Asked, RunState
+    from graphs.run_state import Asked, RunState
 
 
 @click.command()
@@ -90,7 +90,7 @@ def _find(run: str | None) -> Path:
 
 
 def _question(state: RunState, open_questions: list[Asked], number: str, run: str) -> Asked:
-    from graphs.draw import plain
+    from graphs.text import plain
 
     asked = state.questions.get(number)
     there = ", ".join(q.id for q in open_questions)
@@ -106,7 +106,7 @@ def _question(state: RunState, open_questions: list[Asked], number: str, run: st
 
 
 def _next(question: Asked, left: str | None, run: str, live: bool) -> str:
-    from graphs.draw import plain
+    from graphs.text import plain
 
     agent = typed("agent")
     said = f"{question.id}: {plain(left, 200)}" if left is not None else question.id
@@ -118,7 +118,7 @@ def _next(question: Asked, left: str | None, run: str, live: bool) -> str:
 
 
 def _lines(shown: list[Asked], left: dict[str, str | None], run: str) -> Iterator[str]:
-    from graphs.draw import plain
+    from graphs.text import plain
 
     agent = typed("agent")
     if not shown:

@@ -15,9 +15,7 @@ import click
 from graphs.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from graphs.draw import State
+    from graphs.run_state import RunState
     from graphs.values import Plan
 
 FORMATS = ("tree", "mermaid", "dot", "svg", "json")
@@ -34,19 +32,24 @@ def graph(what: str | None, form: str, output: str | None, as_json: bool) -> Non
 
     A name that ends in .yaml or .yml, or that exists, is a plan file (or a directory that a run delivered to); anything
     else is a run. Without a name: the newest run.
+
+    The JSON holds "version", "title", "revision", "entry", "figures", "critical_path", "components" (with "state" null
+    for a plan), and of a run "covered" {requirement: [ids of proven tests and examples]} and "unproven" {requirement or
+    test: why}, both null before there is a delivery.
     """
-    plan, states = _read(what)
-    text = draw_as("json" if as_json else form, plan, states, _width() if output is None else _WIDTH)
+    plan, state = _read(what)
+    text = draw_as("json" if as_json else form, plan, state, _width() if output is None else _WIDTH)
     if output is None:
         click.echo(text, nl=False)
     else:
         _write(Path(output), text)
 
 
-def draw_as(form: str, plan: Plan, states: Mapping[str, State], width: int = _WIDTH) -> str:
-    """``plan`` in one of ``FORMATS``; ends in a newline and is safe to print."""
+def draw_as(form: str, plan: Plan, state: RunState | None, width: int = _WIDTH) -> str:
+    """``plan`` in one of ``FORMATS``, with what is known of its run; ends in a newline and is safe to print."""
     from graphs import draw
 
+    states = state.components if state else draw.NOBODY_RUNS_IT
     match form:
         case "mermaid":
             return draw.mermaid(plan, states)
@@ -55,19 +58,21 @@ def draw_as(form: str, plan: Plan, states: Mapping[str, State], width: int = _WI
         case "svg":
             return draw.svg(plan, states)
         case "json":
-            return json.dumps(draw.as_json(plan, states), indent=2) + "\n"
+            from agent.cli.story import proven_data
+
+            return json.dumps({**draw.as_json(plan, states), **proven_data(state)}, indent=2) + "\n"
         case _:
             return draw.tree(plan, states, width)
 
 
-def _read(what: str | None) -> tuple[Plan, Mapping[str, State]]:
+def _read(what: str | None) -> tuple[Plan, RunState | None]:
     if what is not None:
         path = Path(what)
         delivered = path / ".agent" / "plan.yaml"
         if delivered.is_file():
-            return _sound_plan(delivered), {}
+            return _sound_plan(delivered), None
         if path.suffix.lower() in (".yaml", ".yml") or path.is_file():
-            return _sound_plan(path), {}
+            return _sound_plan(path), None
     from agent.cli.story import load
     from agent.store.runs import find_run, home
 
@@ -75,7 +80,7 @@ def _read(what: str | None) -> tuple[Plan, Mapping[str, State]]:
     state = load(found.path)
     if state.plan is None:
         raise UserError(f"run {found.id} has no plan yet; `agent log {found.id}` tells how far it came")
-    return state.plan, state.components
+    return state.plan, state
 
 
 def _sound_plan(path: Path) -> Plan:

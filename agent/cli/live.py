@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
-from agent.cli.story import ENDS, amount, cause, change, clock, duration, money, spent, tell
+from agent.cli.story import ENDS, amount, cause, change, clock, duration, money, spent, tell, unproven
 from graphs import events
-from graphs.draw import SIGNS, Branch, RunState, State, branches, cells, describe, names, plain, shortened
+from graphs.draw import Branch, branches
+from graphs.run_state import RunState
+from graphs.status import SIGNS, State, describe
+from graphs.text import cells, names, plain, shortened
 from graphs.values import Status
 
 if TYPE_CHECKING:
@@ -39,8 +42,11 @@ STYLES: dict[Status, str] = {
 _FIRST: tuple[Status, ...] = ("waiting", "running", "failed", "ready", "blocked", "pending", "passed", "skipped")
 _WORDS: dict[Status, str] = {"pending": "not started", "waiting": "asking you"}
 _UNTOLD = {events.COMPONENT_READY, events.COMMITTED, events.COMPONENT_STARTED}
-_UNTOLD_STEPS = ("red", "check")
+_TESTING = ("red", "check", "strength")
+"""Steps that run tests; what comes of them is told, and not that they begin."""
 _REFRESHES_PER_SECOND = 4
+_MOST_UNPROVEN = 8
+"""Rows of the summary for what is not proven; ``agent show`` has all."""
 _DIRECT_ROWS = 5
 """Rows of the terminal that the tree leaves alone: head, foot and the line the cursor is on."""
 
@@ -150,7 +156,7 @@ class LiveView:
         parts.append(clock(state.elapsed(self._now())))
         parts += self._used()
         if state.status == "running":
-            testing = sum(s.status == "running" and s.step in ("red", "check") for s in state.components.values())
+            testing = sum(s.status == "running" and s.step in _TESTING for s in state.components.values())
             parts.append(f"model {len(state.in_flight)}" + (f"/{model_slots}" if model_slots else ""))
             parts.append(f"tests {testing}" + (f"/{test_slots}" if test_slots else ""))
         # Two lines when one is too narrow: what is used must stay in sight.
@@ -221,7 +227,7 @@ def _wrapped(parts: Sequence[str], width: int) -> list[str]:
 
 
 def _untold(event: Event) -> bool:
-    return event.kind in _UNTOLD or (event.kind == events.COMPONENT_STEP and event.body.get("step") in _UNTOLD_STEPS)
+    return event.kind in _UNTOLD or (event.kind == events.COMPONENT_STEP and event.body.get("step") in _TESTING)
 
 
 def summary(
@@ -282,6 +288,10 @@ def _result_rows(state: RunState) -> list[tuple[str, str]]:
         rows.append(
             ("the whole", words if state.integration.status == "passed" else f"{words}: {_first_failure(state)}")
         )
+    levels = [c.strength for c in state.components.values() if c.status == "passed" and c.strength is not None]
+    if total := sum(level.total for level in levels):
+        killed = sum(level.killed for level in levels)
+        rows.append(("tests", f"{killed} of {total} changes of the code were noticed"))
     for name, component in state.components.items():
         if component.status == "failed":
             rows.append(("failed", f"{plain(name, 40)}: {plain(component.reason, 300) or 'no reason given'}"))
@@ -289,6 +299,15 @@ def _result_rows(state: RunState) -> list[tuple[str, str]]:
     if blocked:
         by = dict.fromkeys(state.components[name].blocked_by for name in blocked)
         rows.append(("blocked", f"{names(blocked, 6)} (by {names(list(by), 6)})"))
+    return [*rows, *_unproven_rows(state)]
+
+
+def _unproven_rows(state: RunState) -> list[tuple[str, str]]:
+    """What was asked, or tested, and is not proven, and why."""
+    found = list(unproven(state).items())
+    rows = [("not proven", f"{what}: {why}") for what, why in found[:_MOST_UNPROVEN]]
+    if len(found) > _MOST_UNPROVEN:
+        rows.append(("", f"and {len(found) - _MOST_UNPROVEN} more, which agent show lists"))
     return rows
 
 

@@ -64,7 +64,7 @@ def _stream(reader: JournalReader, follow: bool) -> Iterator[Event]:
 def _check(reader: JournalReader, component: str) -> None:
     known = dict.fromkeys(event.component for event in reader.heads() if event.component)
     if component not in known:
-        from graphs.draw import names
+        from graphs.text import names
 
         there = f"there are {names(list(known), 20)}" if known else "no component was worked on yet"
         raise UserError(f"the log of run {reader.run_dir.name} tells nothing of a component {component!r}; {there}")
@@ -85,7 +85,7 @@ def _json(event: Event) -> str:
 
 def _words(event: Event, began: float) -> str:
     from agent.cli.story import clock, tell
-    from graphs.draw import plain
+    from graphs.text import plain
 
     words = tell(event)
     who = f"{plain(event.component, 40)}: " if event.component else ""

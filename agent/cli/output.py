@@ -16,6 +16,10 @@ JSON_VERSION = 1
 """Of everything ``--json`` prints; raised when a key changes its meaning or goes away, not when one is added."""
 
 
+WIDTH = 98
+"""Most characters of a line of prose that is printed as a block."""
+
+
 def emit_json(body: Mapping[str, Any]) -> None:
     """Print one JSON object on one line of standard output, ``version`` first.
 
@@ -36,6 +40,21 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def indented(text: str) -> str:
+    """Code or prose of a stranger below a heading, safe to print."""
+    from agent.printable import printable
+
+    return "\n".join(f"    {line}" for line in printable(text).rstrip().splitlines())
+
+
+def wrapped(words: str, indent: int, further: int | None = None) -> list[str]:
+    """Words, safe to print, as lines that begin with ``indent`` blanks, and with ``further`` after the first (two more)."""
+    import textwrap
+
+    first, rest = " " * indent, " " * (indent + 2 if further is None else further)
+    return textwrap.wrap(words, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 def make_console(*, stderr: bool = False) -> Console:

@@ -54,8 +54,12 @@ def run(
     wrong with the result. Elsewhere nothing is asked; agent answer and agent feedback say it later.
 
     With --json: {"version": 1, "run", "status", "output", "reason", "seconds", "usage", "entry", "components",
-    "integration", "missing": [{id, status, reason}], "questions": [{id, component, text, options, asked, answer}],
-    "feedback": [{ran, worked, perfect, text}], "revisions": [{revision, author, why, edits, stale, added, dropped}]}.
+    "integration", "missing": [{id, status, reason}], "covered": {requirement: [ids of proven tests and examples]},
+    "unproven": {requirement or test: why} (both null where nothing was delivered), "questions": [{id, component, text,
+    options, asked, answer}], "feedback": [{ran, worked, perfect, text}], "revisions": [{revision, author, why, edits,
+    stale, added, dropped}]}.
+    Each component has "strength" (null, or {killed, total, left, lines, reached, reason}: how many changes of its code
+    were noticed), "tests": [{id, outcome, provenance, requirements}] and "quarantined": {test: why}.
     Questions with asked false are those that would have been asked at a terminal; the one called "end" is for agent
     feedback, the others for agent answer.
     """

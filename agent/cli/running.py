@@ -20,14 +20,20 @@ if TYPE_CHECKING:
     from agent.run import Listener, RunResult, Who
     from agent.store.inbox import Inbox
     from agent.store.runs import RunInfo
-    from graphs.draw import RunState
     from graphs.ports import Human
+    from graphs.run_state import RunState
     from graphs.values import Component, Spec
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 EXIT = {"passed": 0, "failed": 1, "declined": 1, "limit": 3, "interrupted": 130}
 """How a run ended → exit status (DESIGN §10)."""
+
+PROVING = (
+    click.option("--candidates", type=int, metavar="K", help="Independent programs to write for each component."),
+    click.option("--mutants", type=int, metavar="N", help="Changes of the code to try tests on; 0: none."),
+)
+"""How much is done so that tests can be trusted."""
 
 SETTINGS = (
     click.option("--model", metavar="NAME", help="Model: a name, ollama:NAME, manual:DIR, replay:FILE, provider:NAME."),
@@ -39,6 +45,7 @@ SETTINGS = (
     click.option("--max-tokens", type=int, metavar="N", help="Ceiling of tokens for the run."),
     click.option("--max-seconds", type=float, metavar="S", help="Ceiling of wall time for the run."),
     click.option("--max-calls", type=int, metavar="N", help="Ceiling of model calls for the run."),
+    *PROVING,
 )
 
 
@@ -55,6 +62,7 @@ CEILINGS = (
     click.option("--max-seconds", type=float, metavar="S", help="A new ceiling of wall time, from now."),
     click.option("--max-calls", type=int, metavar="N", help="A new ceiling of model calls for the whole run."),
     click.option("--parallel", type=int, metavar="N", help="Calls to the model at once."),
+    *PROVING,
 )
 
 
@@ -220,7 +228,14 @@ def see_through(
     if as_json:
         from agent.cli.output import emit_json
 
-        emit_json({"run": run, "status": status, **(_result_data(result) if result else {}), **_story_data(view.state)})
+        emit_json(
+            {
+                "run": run,
+                "status": status,
+                **(_result_data(result, view.state) if result else {}),
+                **_story_data(view.state),
+            }
+        )
     elif quiet:
         click.echo(last_line(view.state, output=place, run_id=run, typed=typed))
     else:
@@ -246,10 +261,12 @@ def _checks(spec: Spec) -> Callable[[Component], Sequence[str]]:
     return partial(check_component, spec=spec)
 
 
-def _result_data(result: RunResult) -> dict[str, Any]:
+def _result_data(result: RunResult, state: RunState) -> dict[str, Any]:
+    from graphs.status import State
     from graphs.values import to_json
 
     plan = result.plan
+    known = {c.id: state.components.get(c.id, State()) for c in (plan.components if plan else ())}
     return {
         "output": str(result.output),
         "reason": result.reason,
@@ -268,6 +285,9 @@ def _result_data(result: RunResult) -> dict[str, Any]:
                 "attempts": result.proofs[c.id].attempts if c.id in result.proofs else 0,
                 "checks_passed": _passed(result, c.id),
                 "reason": result.proofs[c.id].reason if c.id in result.proofs else "",
+                "strength": to_json(known[c.id].strength),
+                "tests": to_json(known[c.id].tests),
+                "quarantined": dict(known[c.id].quarantined),
             }
             for c in (plan.components if plan else ())
         ],
@@ -280,7 +300,8 @@ END_QUESTION = "Did it run? Did it work? Is it perfect? What is wrong?"
 
 
 def _story_data(state: RunState) -> dict[str, Any]:
-    """What the result does not hold: questions, changes of the plan, what is missing and why."""
+    """What the result does not hold: questions, changes of the plan, what is missing or not proven and why."""
+    from agent.cli.story import proven_data
     from graphs.values import to_json
 
     ended = state.status in ("passed", "failed")
@@ -291,6 +312,7 @@ def _story_data(state: RunState) -> dict[str, Any]:
             for name, why in state.missing().items()
         ],
         "questions": [*to_json(list(state.questions.values())), *([end] if ended else [])],
+        **proven_data(state),
         "feedback": to_json(state.feedback),
         "revisions": to_json(state.revisions),
     }

@@ -38,7 +38,7 @@ def runs(limit: int, as_json: bool) -> None:
 
 def _table(shown: list[RunInfo]) -> None:
     from agent.cli.story import duration, money
-    from graphs.draw import cells, plain
+    from graphs.text import cells, plain
 
     rows = [("RUN", "STATUS", "PROVEN", "TIME", "COST", "TITLE")]
     for info in shown:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.output import emit_json, indented, wrapped
+from agent.cli.proof import account, cases_section, changes_section, strength_section
 from agent.cli.running import typed
 from graphs import events
 from graphs.errors import UserError
 
 if TYPE_CHECKING:
     from agent.store.journal import JournalReader, StoredCall
-    from graphs.draw import RunState
     from graphs.events import Event
+    from graphs.run_state import RunState
     from graphs.values import Component
 
 _WIDTH = 100
@@ -30,16 +32,17 @@ _WIDTH = 100
 def show(run: str | None, component: str | None, calls: bool, key: str | None, as_json: bool) -> None:
     """Show a run (the newest when none is named), or one component of it.
 
-    A component is shown with its contract, what it needs, its tests, each attempt with what failed, each decision
-    with its reason, and its model calls.
+    A component is shown with its contract, what it needs, its tests (why each counts, what became of it, which changes
+    of the code it notices), each attempt with what failed, each decision with its reason, and its model calls.
 
     With --json: {"version": 1, "run": …} where run has id, path, live, status, phase, reason, title, seconds, usage,
     settings, notes, integration (a verdict or null), plan (as `agent graph --json`, or null), revisions, questions,
-    feedback (these three as in `agent run --json`), amended ({component, id, reason} of each test that was replaced)
-    and calls; with a component also "component" (as in plan.yaml), "state", "history" (its events) and only its calls; with --call
-    only "call". Prompts and answers are included with --calls and --call.
+    feedback, covered, unproven (these five as in `agent run --json`), amended, added, dropped and quarantined
+    ({component, id, reason} of each test that was replaced, added for what went unnoticed, taken out again, and set
+    aside) and calls; with a component also "component" (as in plan.yaml), "state", "mutants" ({id, path, line, change,
+    killed_by, excuse} of each change of its code that tests were tried on), "history" (its events) and only its calls;
+    with --call only "call". Prompts and answers are included with --calls and --call.
     """
-    from agent.cli.output import emit_json
     from agent.store.journal import SqliteJournal
     from agent.store.runs import find_run, home
 
@@ -75,6 +78,7 @@ def _view(reader: JournalReader, name: str | None, calls: bool) -> tuple[dict[st
         "run": run,
         "component": entry,
         "state": to_json(state.components[component.id]),
+        "mutants": account(story).mutants(),
         "history": [{"seq": e.seq, "ts": e.ts, "kind": e.kind, "body": e.body} for e in history],
     }
     lines = [*_component_lines(state, component, story), *_call_lines(made, whole=calls)]
@@ -87,7 +91,7 @@ def _component(state: RunState, reader: JournalReader, name: str) -> Component:
     try:
         return state.plan.component(name)
     except KeyError:
-        from graphs.draw import names
+        from graphs.text import names
 
         known = [c.id for c in state.plan.components]
         near = difflib.get_close_matches(name, known, n=1)
@@ -96,6 +100,7 @@ def _component(state: RunState, reader: JournalReader, name: str) -> Component:
 
 
 def _run_data(reader: JournalReader, state: RunState) -> dict[str, Any]:
+    from agent.cli.story import proven_data
     from agent.store.journal import is_live
     from graphs.draw import as_json
     from graphs.values import to_json
@@ -117,7 +122,11 @@ def _run_data(reader: JournalReader, state: RunState) -> dict[str, Any]:
         "revisions": to_json(state.revisions),
         "questions": to_json(list(state.questions.values())),
         "feedback": to_json(state.feedback),
+        **proven_data(state),
         "amended": to_json(state.amended),
+        "added": to_json(state.added),
+        "dropped": to_json(state.dropped),
+        "quarantined": to_json(state.quarantined),
     }
 
 
@@ -128,8 +137,9 @@ def _now() -> float:
 
 
 def _run_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
-    from agent.cli.story import ENDS, duration, spent
-    from graphs.draw import plain, tree
+    from agent.cli.story import ENDS, duration, spent, unproven
+    from graphs.draw import tree
+    from graphs.text import plain
 
     yield plain(state.title, _WIDTH) or "(no title)"
     yield f"  run      {plain(reader.run_dir.name)}"
@@ -150,12 +160,20 @@ def _run_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
         yield ""
         yield f"The whole: {len(verdict.passed)} of {len(verdict.cases)} passed{_after(verdict.reason)}"
         yield from _failing_lines([{"id": c.id, "outcome": c.outcome, "message": c.message} for c in verdict.failing])
+    if left := unproven(state):
+        yield from ("", "Not proven")
+        yield from (f"  {what}: {why}" for what, why in left.items())
     yield from _revision_lines(state)
     yield from _human_lines(reader, state)
-    if state.amended:
-        yield from ("", "Tests that were replaced")
-        for test in state.amended:
-            yield f"  {plain(test.component, 40)}: {plain(test.id, 120)}{_after(test.reason)}"
+    for heading, tests in (
+        ("Tests that were replaced", state.amended),
+        ("Tests that were added, for changes of the code that went unnoticed", state.added),
+        ("Tests that were taken out again", state.dropped),
+        ("Tests that were set aside, because chance decides them", state.quarantined),
+    ):
+        if tests:
+            yield from ("", heading)
+            yield from (f"  {plain(t.component, 40)}: {plain(t.id, 120)}{_after(t.reason)}" for t in tests)
     yield ""
     run = plain(reader.run_dir.name)
     agent = typed("agent")
@@ -171,7 +189,7 @@ def _run_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
 def _revision_lines(state: RunState) -> Iterator[str]:
     """How the plan came to be what it is, when it was changed."""
     from agent.cli.story import AUTHORS, cause, change
-    from graphs.draw import listed
+    from graphs.text import listed
 
     if len(state.revisions) < 2:
         return
@@ -191,7 +209,7 @@ def _human_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
     """What was asked, answered and said, and what was left for the run and not taken up yet."""
     from agent.cli.story import judgement
     from agent.store.inbox import Inbox
-    from graphs.draw import plain
+    from graphs.text import plain
 
     if state.questions:
         yield from ("", "Questions")
@@ -213,17 +231,18 @@ def _human_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
 
 
 def _after(reason: str) -> str:
-    from graphs.draw import plain
+    from graphs.text import plain
 
     return f": {plain(reason, 300)}" if reason else ""
 
 
 def _component_lines(state: RunState, component: Component, story: list[Event]) -> Iterator[str]:
     from agent.cli.story import duration, spent
-    from graphs.draw import SIGNS, describe, plain
+    from graphs.status import SIGNS, describe
+    from graphs.text import plain
 
     assert state.plan is not None
-    known = state.components[component.id]
+    known, tests = state.components[component.id], account(story)
     yield f"{plain(component.id)} — {plain(component.purpose)}"
     yield f"  status     {SIGNS[known.status]} {describe(known)}"
     needs = ", ".join(plain(d, 40) for d in component.depends_on) or "nothing"
@@ -240,63 +259,26 @@ def _component_lines(state: RunState, component: Component, story: list[Event]) 
     if covered:
         yield from ("", "Requirements")
         for requirement in covered:
-            yield f"  {plain(requirement.id, 20)}  {plain(requirement.text)}"
+            yield f"  {plain(requirement.id, 20)}  {plain(requirement.text)}{tests.proof_of(requirement.id)}"
     yield from _contract_lines(component)
-    yield from _test_lines(story)
-    yield from _amended_lines(story)
+    yield from cases_section(tests)
+    yield from strength_section(tests)
+    yield from changes_section(story)
     yield from _history_lines(story)
 
 
 def _contract_lines(component: Component) -> Iterator[str]:
-    from graphs.draw import plain
     from graphs.examples import render
+    from graphs.text import plain
 
     yield from ("", "Contract")
-    yield _indented(component.contract.behaviour)
+    yield indented(component.contract.behaviour)
     for path, source in component.contract.interface.items():
         yield f"  --- {plain(path, 120)}"
-        yield _indented(source)
+        yield indented(source)
     for example in component.contract.examples:
         yield f"  --- example {plain(example.id, 80)}"
-        yield _indented(render(example))
-
-
-def _test_lines(story: list[Event]) -> Iterator[str]:
-    """The last verdict, case by case; before there is one, the frozen tests."""
-    from graphs.draw import plain
-
-    verdict: Mapping[str, Any] | None = None
-    ids: list[str] = []
-    for event in story:
-        if event.kind == events.TESTS_FROZEN:
-            ids = [str(i) for i in event.body.get("ids") or ()]
-        found = event.body.get("verdict") or (event.body.get("proof") or {}).get("verdict")
-        verdict = found or verdict
-    if verdict is not None:
-        yield from ("", "Tests")
-        for case in verdict.get("cases") or ():
-            passed = case.get("outcome") == "passed"
-            said = "" if passed else f"  {plain(str(case.get('outcome')), 20)}: {plain(str(case.get('message')), 200)}"
-            yield f"  {'✓' if passed else '✗'} {plain(str(case.get('id')), 120)}{said}"
-    elif ids:
-        yield from ("", "Tests, not run yet")
-        yield from (f"  {plain(i, 120)}" for i in ids)
-
-
-def _amended_lines(story: list[Event]) -> Iterator[str]:
-    """Tests that were replaced: why, what pointed to it, and both versions."""
-    from graphs.draw import plain
-
-    for event in story:
-        if event.kind != events.TEST_AMENDED:
-            continue
-        body = event.body
-        yield from ("", f"Replaced test {plain(str(body.get('id')), 120)}{_after(str(body.get('reason') or ''))}")
-        yield from _evidence_lines(body.get("evidence"), indent=2)
-        yield "  --- before"
-        yield _indented(str(body.get("before") or ""))
-        yield "  --- after"
-        yield _indented(str(body.get("after") or ""))
+        yield indented(render(example))
 
 
 def _history_lines(story: list[Event]) -> Iterator[str]:
@@ -309,7 +291,7 @@ def _history_lines(story: list[Event]) -> Iterator[str]:
     began = told[0].ts
     for event in told:
         if words := tell(event):
-            yield f"  {clock(event.ts - began):>7}  {words}"
+            yield from wrapped(f"{clock(event.ts - began):>7}  {words}", 2, further=13)
         if event.kind == events.COMPONENT_DECISION:
             yield from _evidence_lines(event.body.get("evidence"), indent=11)
         if event.kind == events.COMPONENT_ATTEMPT:
@@ -319,18 +301,18 @@ def _history_lines(story: list[Event]) -> Iterator[str]:
 
 
 def _evidence_lines(evidence: Any, indent: int) -> Iterator[str]:
-    from graphs.draw import plain
+    from graphs.text import plain
 
     for seen in evidence if isinstance(evidence, (list, tuple)) else ():
-        yield f"{' ' * indent}- {plain(str(seen), 300)}"
+        yield from wrapped(f"- {plain(str(seen), 300)}", indent)
 
 
 def _failing_lines(cases: list[Any], indent: int = 2) -> Iterator[str]:
-    from graphs.draw import plain
+    from graphs.text import plain
 
     for case in cases:
         said = plain(str(case.get("message") or case.get("outcome")), 200)
-        yield f"{' ' * indent}✗ {plain(str(case.get('id')), 100)}: {said}"
+        yield from wrapped(f"✗ {plain(str(case.get('id')), 100)}: {said}", indent)
 
 
 def _one_call(reader: JournalReader, key: str) -> tuple[dict[str, Any], str]:
@@ -359,7 +341,7 @@ def _call_data(call: StoredCall, whole: bool) -> dict[str, Any]:
 
 def _call_lines(made: list[StoredCall], whole: bool) -> Iterator[str]:
     from agent.cli.story import amount, duration, money
-    from graphs.draw import plain
+    from graphs.text import plain
     from graphs.values import Usage, from_json
 
     if not made:
@@ -381,21 +363,15 @@ def _call_lines(made: list[StoredCall], whole: bool) -> Iterator[str]:
 
 
 def _conversation(call: StoredCall) -> Iterator[str]:
-    from graphs.draw import plain
+    from graphs.text import plain
 
     messages = (call.request or {}).get("messages") or ()
     for message in messages:
         yield f"  --- {plain(str(message.get('role')), 20)}"
-        yield _indented(str(message.get("content")))
+        yield indented(str(message.get("content")))
     answer = call.response or {}
     yield "  --- answer" if "text" in answer else "  --- no answer"
-    yield _indented(str(answer.get("text") or answer.get("error") or ""))
-
-
-def _indented(text: str) -> str:
-    from agent.printable import printable
-
-    return "\n".join(f"    {line}" for line in printable(text).rstrip().splitlines())
+    yield indented(str(answer.get("text") or answer.get("error") or ""))
 
 
 def _joined(lines: Any) -> str:

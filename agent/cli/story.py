@@ -12,14 +12,16 @@ from graphs import events
 
 if TYPE_CHECKING:
     from agent.store.journal import JournalReader
-    from graphs.draw import Edited, Revised, RunState
     from graphs.events import Event
+    from graphs.run_state import Edited, Revised, RunState
     from graphs.values import Feedback, Usage
 
 _WORDS = 300
 """Most terminal cells of a text that a model or a program wrote, in one line of the story."""
 _EDITS = 6
 """Most changes of a plan told in one line of the story."""
+_UNPROVEN = 4
+"""Most of what is not proven told in one line of the story."""
 
 
 def load(run_dir: Path) -> RunState:
@@ -36,7 +38,7 @@ def load(run_dir: Path) -> RunState:
 def load_from(reader: JournalReader) -> RunState:
     """Like :func:`load`, from an open journal."""
     from agent.store.journal import is_live
-    from graphs.draw import fold
+    from graphs.run_state import fold
 
     live = is_live(reader.run_dir)  # asked first: a run that ends in between is then seen as ended
     state = fold(reader.events())
@@ -70,8 +72,8 @@ def concerns(event: Event, component: str) -> bool:
     """Whether the event belongs to the story of a component: it is about it, or changes the plan where it stands."""
     if event.kind != events.PLAN_REVISED:
         return event.component == component
-    changed = [i for key in ("stale", "added", "dropped") for i in _list(event.body, key)]
-    edits = [edit.get("component") for edit in _list(event.body, "edits") if isinstance(edit, Mapping)]
+    changed = [i for key in ("stale", "added", "dropped") for i in entries(event.body, key)]
+    edits = [edit.get("component") for edit in entries(event.body, "edits") if isinstance(edit, Mapping)]
     return component in (*changed, *edits)
 
 
@@ -80,6 +82,21 @@ def tell(event: Event) -> str:
     body = event.body
     say = _TALES.get(event.kind)
     return say(body) if say else ""
+
+
+def unproven(state: RunState) -> dict[str, str]:
+    """Requirements, with their texts, and tests that are not proven → why, as of the last delivery. Safe to print."""
+    asked = {r.id: f"{r.id} ({_text(r.text, 120)})" for r in state.plan.requirements} if state.plan else {}
+    found = state.sums.unproven.items() if state.sums else ()
+    return {asked.get(i) or _text(i, 120): _text(why) for i, why in found}
+
+
+def proven_data(state: RunState | None) -> dict[str, Any]:
+    """``covered`` and ``unproven`` for ``--json``, as of the last delivery; null where there was none."""
+    from graphs.values import to_json
+
+    sums = state.sums if state else None
+    return {"covered": to_json(sums and sums.covered), "unproven": to_json(sums and sums.unproven)}
 
 
 def duration(seconds: float) -> str:
@@ -120,7 +137,7 @@ def spent(usage: Usage) -> str:
 
 
 def _text(value: Any, most: int = _WORDS) -> str:
-    from graphs.draw import plain
+    from graphs.text import plain
 
     return plain(str(value or ""), most)
 
@@ -134,9 +151,16 @@ def _because(body: Mapping[str, Any], key: str = "reason") -> str:
     return f": {reason}" if reason else ""
 
 
-def _list(body: Mapping[str, Any], key: str) -> Sequence[Any]:
+def entries(body: Mapping[str, Any], key: str) -> Sequence[Any]:
+    """The list under a key of an event's body; empty when there is none. Never fails."""
     value = body.get(key)
     return value if isinstance(value, (list, tuple)) else ()
+
+
+def part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The same for a mapping."""
+    value = body.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _started(body: Mapping[str, Any]) -> str:
@@ -161,27 +185,27 @@ def _ceilings(limits: Any) -> str:
 
 
 def _exemplars(body: Mapping[str, Any]) -> str:
-    chosen = _list(body, "names")
+    chosen = entries(body, "names")
     if not chosen:
         return "no example plan fits this spec; the model plans without"
     return f"chose {_many(len(chosen), 'example plan')} to show the model: {_text(', '.join(map(str, chosen)))}"
 
 
 def _plan(body: Mapping[str, Any]) -> str:
-    from graphs.draw import edited, listed, revised
+    from graphs.run_state import edited, revised
+    from graphs.text import listed
 
-    plan = body.get("plan")
-    data = plan if isinstance(plan, Mapping) else {}
+    data = part(body, "plan")
     number = _text(data.get("revision", 1), 20)
-    edits = [edited(e) for e in _list(body, "edits") if isinstance(e, Mapping)]
+    edits = [edited(e) for e in entries(body, "edits") if isinstance(e, Mapping)]
     if stays(made := revised(int(number) if number.isdecimal() else 1, body)):
         return f"{cause(made)}, revision {number}"
     if not edits:
         author = AUTHORS.get(str(body.get("author")), "")
-        size = _many(len(_list(data, "components")), "component")
+        size = _many(len(entries(data, "components")), "component")
         return f"plan, revision {number} {author}".rstrip() + f": {size}" + _because(body, "why")
     why = "" if body.get("why") in [e.reason for e in edits] else f", because {_text(body.get('why'))}"
-    stale = [str(i) for i in _list(body, "stale")]
+    stale = [str(i) for i in entries(body, "stale")]
     again = f"{listed(stale)} {'is' if len(stale) == 1 else 'are'} built again" if stale else "nothing is built again"
     changes = "; ".join(map(change, edits[:_EDITS]))
     more = f"; {_many(len(edits) - _EDITS, 'further change')}" if len(edits) > _EDITS else ""
@@ -206,7 +230,7 @@ def cause(made: Revised) -> str:
 
 
 def _step(body: Mapping[str, Any]) -> str:
-    from graphs.draw import State, doing
+    from graphs.status import State, doing
 
     attempt = body.get("attempt")
     state = State(step=str(body.get("step", "")), step_attempt=attempt if isinstance(attempt, int) else 0)
@@ -215,8 +239,8 @@ def _step(body: Mapping[str, Any]) -> str:
 
 
 def _frozen(body: Mapping[str, Any]) -> str:
-    dropped = _list(body, "dropped")
-    count = len(_list(body, "ids"))
+    dropped = entries(body, "dropped")
+    count = len(entries(body, "ids"))
     words = f"{_many(count, 'test')} {'is' if count == 1 else 'are'} fixed from here on"
     if dropped:
         first = dropped[0] if isinstance(dropped[0], Mapping) else {"id": dropped[0]}
@@ -224,11 +248,60 @@ def _frozen(body: Mapping[str, Any]) -> str:
     return words
 
 
+def _added(body: Mapping[str, Any]) -> str:
+    from graphs.run_state import changes_of
+
+    ids = [_text(i, 120) for i in entries(body, "ids")]
+    changes = [f"`{_text(c, 120)}`" for c in changes_of(body).values()]
+    words = f"{_many(len(ids), 'test')} {'was' if len(ids) == 1 else 'were'} added"
+    words += f": {', '.join(ids)}" if ids else ""
+    return words + (f", which should notice {', '.join(changes)}" if changes else "")
+
+
+def _measured(body: Mapping[str, Any]) -> str:
+    from graphs.run_state import level_of
+
+    data = part(body, "strength")
+    level = level_of(data)
+    if level is None or not level.total:
+        return f"how much its tests notice was not measured{_because({'reason': level and level.reason})}"
+    words = f"tried {_many(level.total, 'change')} of the code: {level.killed or 'none'} {'was' if level.killed < 2 else 'were'} noticed"
+    words += f"; {level.left} more could not be tried in time" if level.left else ""
+    left = [m for m in entries(data, "mutants") if isinstance(m, Mapping) and not m.get("killed_by")]
+    excused = sum(bool(m.get("excuse")) for m in left)
+    if excused:
+        words += f"; {excused} of the {len(left)} unnoticed need not be, the test writer says"
+    elif left:
+        words += f"; unnoticed first {change_of_code(left[0])}"
+    return words
+
+
+def change_of_code(mutant: Mapping[str, Any]) -> str:
+    """A mutant as plain JSON, in words: ``M3 q/cli.py line 12: a < b → a <= b``. One line."""
+    place = f"{_text(mutant.get('path'), 60)} line {_text(mutant.get('line'), 10)}"
+    return f"{_text(mutant.get('id'), 10)} {place}: {_text(mutant.get('change'), 200)}"
+
+
+def _summed(body: Mapping[str, Any]) -> str:
+    unproven = part(body, "unproven")
+    if not unproven:
+        return "nothing that was asked is left without a proof"
+    told = [f"{_text(i, 120)} ({_text(why)})" for i, why in list(unproven.items())[:_UNPROVEN]]
+    more = f"; and {len(unproven) - _UNPROVEN} more" if len(unproven) > _UNPROVEN else ""
+    return f"not proven: {'; '.join(told)}{more}"
+
+
+def _decided(body: Mapping[str, Any]) -> str:
+    fault = str(body.get("fault") or "")
+    put_down = f", put down to {FAULTS.get(fault) or _text(fault, 40)}" if fault else ""
+    return f"decision: {_text(body.get('decision'), 80)}{put_down}{_because(body)}"
+
+
 def _attempt(body: Mapping[str, Any]) -> str:
     words = f"attempt {body.get('number')}: {body.get('passed')} of {body.get('total')} tests passed"
     verdict = body.get("verdict")
     if isinstance(verdict, Mapping) and verdict.get("status") != "passed":
-        failing = [c for c in _list(verdict, "cases") if isinstance(c, Mapping) and c.get("outcome") != "passed"]
+        failing = [c for c in entries(verdict, "cases") if isinstance(c, Mapping) and c.get("outcome") != "passed"]
         if failing:
             said = _text(failing[0].get("message"), 160) or _text(failing[0].get("outcome"))
             words += f"; first failure {_text(failing[0].get('id'), 80)}: {said}"
@@ -242,7 +315,7 @@ def _amended(body: Mapping[str, Any]) -> str:
 
 
 def _asked(body: Mapping[str, Any]) -> str:
-    options = [f"{n}. {_text(o, 80)}" for n, o in enumerate(_list(body, "options"), 1)]
+    options = [f"{n}. {_text(o, 80)}" for n, o in enumerate(entries(body, "options"), 1)]
     choice = f" [{'; '.join(options)}]" if options else ""
     nobody = "" if body.get("asked") else " (nobody was there to ask)"
     return f"question {_text(body.get('id'), 20)}{nobody}: {_text(body.get('text'))}{choice}"
@@ -265,18 +338,19 @@ def judgement(said: Feedback) -> str:
 
 
 def _passed(body: Mapping[str, Any]) -> str:
-    proof = body.get("proof")
-    data = proof if isinstance(proof, Mapping) else {}
-    verdict = data.get("verdict")
-    cases = len(_list(verdict, "cases")) if isinstance(verdict, Mapping) else 0
+    from graphs.run_state import level_of
+
+    data = part(body, "proof")
+    cases = len(entries(part(data, "verdict"), "cases"))
     attempts = data.get("attempts") or 1
-    return f"proven: {_many(cases, 'test')} passed" + (f" after {attempts} attempts" if attempts != 1 else "")
+    level = level_of(data.get("strength"))
+    noticed = f", {level.killed} of {_many(level.total, 'change')} noticed" if level is not None and level.total else ""
+    return f"proven: {_many(cases, 'test')} passed" + (f" after {attempts} attempts" if attempts != 1 else "") + noticed
 
 
 def _integrated(body: Mapping[str, Any]) -> str:
-    verdict = body.get("verdict")
-    data = verdict if isinstance(verdict, Mapping) else {}
-    cases = [c for c in _list(data, "cases") if isinstance(c, Mapping)]
+    data = part(body, "verdict")
+    cases = [c for c in entries(data, "cases") if isinstance(c, Mapping)]
     passed = sum(c.get("outcome") == "passed" for c in cases)
     words = f"the whole: {passed} of {_many(len(cases), 'test')} passed"
     return words if data.get("status") == "passed" else words + _because(data)
@@ -301,6 +375,16 @@ AUTHORS: Mapping[str, str] = {
 }
 """Who made a revision of a plan, in words."""
 
+FAULTS: Mapping[str, str] = {
+    "code": "the code",
+    "test": "the test",
+    "contract": "the contract",
+    "size": "the size of the component",
+    "plan": "the plan",
+    "chance": "chance",
+}
+"""What a failure is put down to (``graphs.evidence.Fault``), in words."""
+
 ENDS: Mapping[str, str] = {
     "passed": "passed",
     "failed": "not passed",
@@ -316,7 +400,7 @@ _TALES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     events.RUN_STARTED: _started,
     events.RUN_RESUMED: lambda body: "the run goes on",
     events.REQUIREMENTS_READ: lambda body: (
-        f"found {_many(len(_list(body, 'requirements')), 'requirement')} in the spec"
+        f"found {_many(len(entries(body, 'requirements')), 'requirement')} in the spec"
     ),
     events.EXEMPLARS_CHOSEN: _exemplars,
     events.PLAN_REVISED: _plan,
@@ -328,8 +412,12 @@ _TALES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     events.COMPONENT_STEP: _step,
     events.TESTS_FROZEN: _frozen,
     events.COMPONENT_ATTEMPT: _attempt,
-    events.COMPONENT_DECISION: lambda body: f"decision: {_text(body.get('decision'), 80)}{_because(body)}",
+    events.COMPONENT_DECISION: _decided,
     events.TEST_AMENDED: _amended,
+    events.TESTS_ADDED: _added,
+    events.TEST_DROPPED: lambda body: f"the test {_text(body.get('id'), 120)} was taken out again{_because(body)}",
+    events.TEST_QUARANTINED: lambda body: f"the test {_text(body.get('id'), 120)} was set aside{_because(body)}",
+    events.STRENGTH_MEASURED: _measured,
     events.QUESTION_ASKED: _asked,
     events.QUESTION_ANSWERED: lambda body: f"{_text(body.get('id'), 20)} was answered: {_text(body.get('answer'))}",
     events.FEEDBACK_GIVEN: _feedback,
@@ -341,6 +429,7 @@ _TALES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     events.CALL_FINISHED: _call,
     events.INTEGRATION_STARTED: lambda body: "every part is proven; testing the whole",
     events.INTEGRATION_FINISHED: _integrated,
+    events.PROOF_SUMMED: _summed,
     events.RUN_FINISHED: _finished,
     events.RUN_INTERRUPTED: lambda body: f"interrupted{_because(body)}",
     events.NOTE: lambda body: f"note: {_text(body.get('text'))}",

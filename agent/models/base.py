@@ -85,8 +85,8 @@ class Ask:
     messages: tuple[Message, ...]
     """The conversation; the last one is the user's."""
     step: str
-    """``requirements``, ``plan``, ``tests``, ``code``, ``repair``, ``amend``, ``respecify``, ``split``, ``revise``; also
-    the name of the prompt file."""
+    """``requirements``, ``plan``, ``tests``, ``code``, ``repair``, ``amend``, ``strengthen``, ``respecify``, ``split``,
+    ``revise``; also the name of the prompt file."""
     component: str = ""
     """The component it is for; empty for the run as a whole."""
     component_key: str = ""

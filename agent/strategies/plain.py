@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from agent.checks.pytest_source import problems_of_tests, with_replaced
+from agent.checks.problems import problems_of_tests
+from agent.checks.pytest_source import source_of, tied_requirements, with_added, with_replaced
 from agent.models.base import Ask, Message, Model
 from agent.prompts import Prompts
 from agent.spec import locate_quotes
-from agent.strategies import shapes
+from agent.strategies import rulings, shapes
 from graphs import dag, document, edits
 from graphs.edits import Revision, Split
 from graphs.errors import AnswerError, LimitReached, ModelError, PathRefused, PlanError
 from graphs.ports import Brief
-from graphs.values import Amendment, Component, Doubt, Files, Plan, Requirement, Spec, Verdict
+from graphs.values import (
+    Amendment,
+    Component,
+    Doubt,
+    Files,
+    Mutant,
+    Plan,
+    Repair,
+    Requirement,
+    Spec,
+    Strengthening,
+    Verdict,
+)
 
 Answered = TypeVar("Answered")
 
@@ -31,6 +45,14 @@ OUTPUT_CHARS = 3000
 """Of what the run printed."""
 OBSERVED_CHARS = 800
 """Of what a program did instead of what a test in doubt expects."""
+SURVIVORS_SHOWN = 8
+"""Changes that went unnoticed shown at once: a test for one of them often notices its neighbours, too."""
+IDLE_SHOWN = 5
+"""Tests that noticed nothing shown at once."""
+CHANGE_CHARS = 400
+"""Of each change, and of each thing that programs do differently."""
+STRENGTHEN_TRIES = 2
+"""As TRIES, for what may also be left undone."""
 EVIDENCE_CHARS = 1000
 """Of each sentence of evidence."""
 FRESH_TEMPERATURE = 1.0
@@ -133,17 +155,17 @@ class Plain:
 
     async def repair(
         self, brief: Brief, attempt: int, files: Files, tests: Files, verdict: Verdict, notes: Sequence[str]
-    ) -> Files:
-        """The files that a repair changes, whole, over those it leaves."""
-
-        def read(answer: str) -> Files:
-            changed = shapes.read_files(answer, brief.component.files, [])
-            if not changed:
-                first = brief.component.files[0]
-                raise AnswerError([f"no file was given; give each file you change whole under a heading '### {first}'"])
-            return {**files, **_parsed(changed)}
-
+    ) -> Repair:
+        """The files that a repair changes, whole, over those it leaves, and the tests it holds to be wrong."""
         failing = verdict.failing
+        shown = failing[:FAILING_SHOWN]
+        examples = {e.id for e in (*brief.examples, *brief.component.contract.examples)}
+        disputable = [case.id for case in shown if case.id not in examples]
+
+        def read(answer: str) -> Repair:
+            given = shapes.read_repair(answer, brief.component.files, disputable, examples)
+            return replace(given, files={**files, **_parsed(given.files)})
+
         prompt = self._prompts.render(
             "repair",
             brief=self._brief(brief),
@@ -151,8 +173,9 @@ class Plain:
             files=files,
             tests=tests,
             verdict=verdict,
-            failing=failing[:FAILING_SHOWN],
-            more=len(failing) - FAILING_SHOWN if len(failing) > FAILING_SHOWN else 0,
+            failing=shown,
+            disputable=disputable,
+            more=len(failing) - len(shown),
             passed=sorted(verdict.passed),
             output=verdict.output if not failing else "",
             notes=notes,
@@ -166,9 +189,10 @@ class Plain:
         begins with ``unclear:``."""
 
         def read(answer: str) -> Amendment:
-            amendment = shapes.read_amendment(answer, [doubt.id for doubt in doubts])
+            amendment = rulings.read_amendment(answer, [doubt.id for doubt in doubts])
             changed = with_replaced(tests, amendment.replaced)
             found = [f"{i}: {why}" for i, why in problems_of_tests(changed, brief.component) if i in amendment.replaced]
+            found += _untied(tests, changed, amendment.replaced)
             found += (
                 f"{doubt.id}: the new test is the old one; answer KEEP or UNCLEAR, or write another"
                 for doubt in doubts
@@ -187,6 +211,40 @@ class Plain:
             observed_chars=OBSERVED_CHARS,
         )
         return await self._ask("test", self._building(brief, "amend", attempt, prompt), read)
+
+    async def strengthen(
+        self, brief: Brief, tests: Files, survivors: Sequence[Mutant], idle: Sequence[str], differ: Sequence[str]
+    ) -> Strengthening:
+        """New tests for what went unnoticed, or why there is none, and tests instead of those that notice nothing.
+
+        Of many survivors and idle tests only some are asked about. A test for what ``differ`` says stands under ``D1``,
+        ``D2``… in its order.
+        """
+        shown, asked_idle = _spread(survivors, SURVIVORS_SHOWN), idle[:IDLE_SHOWN]
+
+        def read(answer: str) -> Strengthening:
+            given = rulings.read_strengthening(
+                answer, [m.id for m in shown], asked_idle, [f"D{n + 1}" for n in range(len(differ))]
+            )
+            if found := _unfit(tests, brief, given):
+                raise AnswerError(found)
+            return given
+
+        prompt = self._prompts.render(
+            "strengthen",
+            brief=self._brief(brief),
+            component=brief.component,
+            tests=tests,
+            survivors=shown,
+            more=len(survivors) - len(shown),
+            idle=asked_idle,
+            differ=differ,
+            change_chars=CHANGE_CHARS,
+        )
+        answered, _ = await self._settled(
+            "test", self._building(brief, "strengthen", 1, prompt), read, STRENGTHEN_TRIES
+        )
+        return answered
 
     async def respecify(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> Component:
         """The component with a purpose and a contract that settle what the evidence shows."""
@@ -360,7 +418,51 @@ def _quoting(spec: Spec, plan: Plan, revision: Revision) -> tuple[Requirement, .
     return located
 
 
-def _parsed(files: dict[str, str]) -> dict[str, str]:
+def _spread(survivors: Sequence[Mutant], most: int) -> list[Mutant]:
+    """At most so many of them, on as many lines as can be, spread over all."""
+    ranked: list[tuple[int, Mutant]] = []
+    on_line: Counter[tuple[str, int]] = Counter()
+    for mutant in sorted(survivors, key=lambda m: (m.path, m.line)):
+        ranked.append((on_line[mutant.path, mutant.line], mutant))
+        on_line[mutant.path, mutant.line] += 1
+    by_rank = [mutant for _, mutant in sorted(ranked, key=lambda pair: pair[0])]
+    pool = by_rank[: max(most, len(on_line))]
+    count = min(most, len(pool))
+    chosen = {pool[i * len(pool) // count].id for i in range(count)}
+    return [mutant for mutant in survivors if mutant.id in chosen]
+
+
+def _unfit(tests: Files, brief: Brief, given: Strengthening) -> list[str]:
+    """Why new tests and those in the place of others cannot be used, by what they were given for."""
+    changed: Files = with_replaced(tests, given.replaced)
+    found = [
+        f"{test_id}: the new test is the old one; answer KEEP, or write another"
+        for test_id, source in given.replaced.items()
+        if source.strip() == source_of(tests, test_id).strip()
+    ]
+    found += _untied(tests, changed, given.replaced)
+    meant = {test_id: test_id for test_id in given.replaced}
+    first: dict[str, str] = {}
+    for name, source in given.added.items():
+        if first.setdefault(source, name) != name:
+            continue
+        try:
+            changed, (test_id,) = with_added(changed, brief.test_path, [source])
+            meant[test_id] = name
+        except AnswerError as error:
+            found += (f"{name}: {problem.removeprefix(f'{brief.test_path}: ')}" for problem in error.problems)
+    found += (f"{meant[i]}: {why}" for i, why in problems_of_tests(changed, brief.component) if i in meant)
+    return found
+
+
+def _untied(before: Files, after: Files, replaced: Iterable[str]) -> list[str]:
+    """Requirements that a test was for, and the one in its place no longer says it is."""
+    was, now = tied_requirements(before), tied_requirements(after)
+    lost = {i: [r for r in was.get(i, ()) if r not in now.get(i, ())] for i in replaced}
+    return [f"{i}: begin its docstring with {', '.join(r)}, as before" for i, r in lost.items() if r]
+
+
+def _parsed(files: Files) -> Files:
     if found := shapes.python_problems(files):
         raise AnswerError(found)
     return files

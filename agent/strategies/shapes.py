@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import ast
 import re
-import textwrap
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from agent.paths import check_paths
+from agent.strategies.fences import Block, blocks, parts
 from graphs import document, syntax
 from graphs.edits import Revision
 from graphs.errors import AnswerError, PlanError
-from graphs.values import Amendment, Component, Plan, Requirement
+from graphs.values import Component, Files, Plan, Repair, Requirement
 
-_FENCE = re.compile(r"^(?P<indent> {0,3})(?P<ticks>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
 _REQUIREMENT = re.compile(
     r"^(?P<head>[\s*_#|+-]*(?:\d+[.)]\s*)?(?:\[[ xX]?\]\s*)?[\s*_(\[]*)"
     r"R\d+(?:[\s*_)\]]*[:.)|–—-]|\)|\])[\s*_]*(?P<text>\S.*)$"
@@ -40,66 +38,11 @@ _HEADINGS = tuple(
 )
 _FIRST_LINE = re.compile(rf"^(?:#|//|/\*|<!--|--|;)\s*(?:file(?:name)?:\s*)?{_PATH}\s*(?:\*/|-->)?\s*$", re.IGNORECASE)
 _INFO_PATH = re.compile(rf"(?:^|[\s=:\"'{{]){_PATH}[\"'}}]*\s*$")
-_WORDS = "KEEP|REPLACE|UNCLEAR"
-_DECISION = re.compile(
-    rf"^[\s*_>#-]*+(?:(?:decision|result|verdict|answer)[*_]*\s*[:=][*_]*\s*)?[*_`]*+(?P<word>{_WORDS})[*_`]*+"
-    r"(?:\s*[:.–—-]+[*_`]*(?P<reason>.*)|\s+(?P<quoted>[\"“].*)|\s*)$",
-    re.IGNORECASE,
+_DISPUTE = re.compile(
+    r"^[\s>*_`#|+-]*+(?:\d+[.)])?[\s*_`]*+(?:WRONG[ _]TEST|(?i:wrong[ _]test)(?=\W*+(?:test|\S*?::)))\b[\s*_`:\"'(–—-]*+"
+    r"(?P<id>[\w./-]+(?:::\w+)*)(?:\[.*?\](?=[\s*`\"':,.)–—-]|$))?(?:\(\))?[*_`\"')]*\s*[:.,–—-]*[\s*_]*(?P<reason>.*)$"
 )
-_NAME_START = r"^(?:[#*>`\s-]|\d+[.)])*+(?:[Tt]est\s*:?\s+)?[*`\"']*+"
-_OTHER_TEST = re.compile(rf"{_NAME_START}(?:\S+::test\w*|test_\w+)(?:\(\))?[*`\"':]*\s*$")
-_SESSIONS = frozenset({"console", "sh", "bash", "shell", "shell-session", "pycon", "text", "txt", "output", "diff"})
-"""Labels of blocks that show how something is used or what it prints, and are no file."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """One fenced block of an answer."""
-
-    info: str
-    """What stood behind the opening fence."""
-    text: str
-    """What it holds, with a final newline."""
-    above: tuple[str, ...]
-    """The non-blank lines above the fence back to the last block, nearest first."""
-    closed: bool
-    """Whether the fence was closed; an open one means that the answer was cut."""
-
-
-def blocks(text: str) -> list[Block]:
-    """The fenced blocks of an answer, outermost first.
-
-    A fence of n marks is closed by a line of at least n marks alone. A fence with a label inside a block opens one
-    within it, so that an answer wrapped in a fence as a whole, or a file that holds fences, is not cut at the inner.
-    """
-    return [part for part in _parts(text) if isinstance(part, Block)]
-
-
-def _parts(text: str) -> Iterator[str | Block]:
-    """The lines outside fences and the fenced blocks, in order."""
-    above: list[str] = []
-    lines = iter(text.replace("\r\n", "\n").split("\n"))
-    for line in lines:
-        opening = _FENCE.match(line)
-        if not opening:
-            if line.strip():
-                above.insert(0, line.strip())
-            yield line
-            continue
-        mark, width, indent = opening["ticks"][0], len(opening["ticks"]), len(opening["indent"])
-        body: list[str] = []
-        depth = 1
-        for inner in lines:
-            fence = _FENCE.match(inner)
-            if fence and fence["ticks"][0] == mark and len(fence["ticks"]) >= width:
-                depth += 1 if fence["info"].strip() else -1
-                if not depth:
-                    break
-            body.append(inner[indent:] if inner[:indent].isspace() else inner)
-        if depth and body and not body[-1]:
-            body.pop()  # what follows the last newline is no line
-        yield Block(opening["info"].strip(), "".join(f"{b}\n" for b in body), tuple(above), not depth)
-        above = []
+"""``WRONG TEST id: reason``. A parametrised test is one test, whichever of its cases is named."""
 
 
 def read_requirements(answer: str) -> tuple[Requirement, ...]:
@@ -192,114 +135,6 @@ def _holding(text: str, key: re.Pattern[str]) -> list[Block]:
     return [inner for b in found for inner in (_holding(b.text, key) or [b])]
 
 
-@dataclass
-class _Section:
-    """What an answer says of one test in doubt."""
-
-    words: list[str] = field(default_factory=list)
-    """KEEP, REPLACE or UNCLEAR, each time it is said."""
-    reason: list[str] = field(default_factory=list)
-    """Lines, up to the first blank one."""
-    sources: list[Block] = field(default_factory=list)
-    """Blocks of code after the word."""
-
-
-def read_amendment(answer: str, ids: Sequence[str]) -> Amendment:
-    """What is said of each test in doubt, under a heading with its id.
-
-    A line ``KEEP: reason`` or ``UNCLEAR: reason`` keeps it (the reason of the latter begins with ``unclear:``); a line
-    ``REPLACE: reason`` and a block of code replace it. What is said of other tests counts for nothing.
-
-    ``AnswerError`` names each test on which the answer gives no reason, no decision or two, and code that is cut.
-    """
-    sections = _sections(answer, ids)
-    all_blocks = blocks(answer)
-    if len(all_blocks) == 1 and not any(section.words for section in sections.values()):
-        sections = _sections(all_blocks[0].text, ids)  # the whole answer was wrapped in a fence
-    problems: list[str] = []
-    replaced: dict[str, str] = {}
-    kept: dict[str, str] = {}
-    reasons: list[str] = []
-    for test_id, section in sections.items():
-        reason = " ".join(section.reason).strip(" *_")
-        if problem := _undecided(section, reason):
-            problems.append(f"{test_id}: {problem}")
-        elif section.words[0] == "REPLACE":
-            replaced[test_id] = textwrap.dedent(section.sources[0].text)
-            reasons.append(f"{test_id.rpartition('::')[2]}: {reason}")
-        else:
-            kept[test_id] = f"unclear: {reason}" if section.words[0] == "UNCLEAR" else reason
-    if problems:
-        raise AnswerError(problems)
-    return Amendment(replaced, kept, "; ".join(reasons))
-
-
-def _undecided(section: _Section, reason: str) -> str:
-    """What is missing in a section; empty when nothing is."""
-    words = list(dict.fromkeys(section.words))
-    if not words:
-        return "nothing is decided; put a line 'KEEP: reason', 'REPLACE: reason' or 'UNCLEAR: reason' under its heading"
-    if len(words) > 1:
-        return f"both {words[0]} and {words[1]} are given; decide on one"
-    if not reason:
-        return f"no reason is given; write {words[0]}, a colon, and the words of the contract that decide it"
-    if words[0] == "REPLACE":
-        if not section.sources:
-            return "REPLACE needs the whole new test function in a fenced block after it"
-        if len({block.text for block in section.sources}) > 1:
-            return "several blocks of code are given; give one, with the whole test function"
-        if not section.sources[0].closed:
-            return "the answer ends in the middle of the new test function; give it whole"
-    return ""
-
-
-def _sections(answer: str, ids: Sequence[str]) -> dict[str, _Section]:
-    """Test id → what stands under its heading; with one id, the whole answer does."""
-    sections = {test_id: _Section() for test_id in ids}
-    heading = _heading_of(ids)
-    section = sections[ids[0]] if len(ids) == 1 else None
-    open_reason = False
-    for part in _parts(answer):
-        if isinstance(part, Block):
-            if section and section.words and _label(part) not in _SESSIONS:
-                section.sources.append(part)
-            open_reason = False
-            continue
-        line = part
-        if match := heading.match(line):
-            found = next(i for i in ids if match["name"] in _short_names(i))
-            section, open_reason, line = sections[found], False, match["rest"]
-        elif _OTHER_TEST.match(line):
-            section = None
-        if section is None:
-            continue
-        if decision := _DECISION.match(line):
-            section.words.append(decision["word"].upper())
-            section.reason = [(decision["reason"] or decision["quoted"] or "").strip()]
-            open_reason = True
-        elif open_reason:
-            if line.strip():
-                section.reason.append(line.strip())
-            open_reason = bool(line.strip()) or not any(section.reason)
-    return sections
-
-
-def _heading_of(ids: Sequence[str]) -> re.Pattern[str]:
-    """A line that names one of the tests, and perhaps what is decided of it."""
-    every = [name for test_id in ids for name in _short_names(test_id)]
-    names = "|".join(re.escape(name) for name in sorted(set(every), key=len, reverse=True) if every.count(name) == 1)
-    return re.compile(
-        rf"{_NAME_START}(?P<name>{names})(?:\(\))?[*`\"']*"
-        rf"(?=[\s:–—-]*(?:\*\*[\s:]*)?(?:$|[*`]*(?i:{_WORDS})\b))[\s:–—-]*(?P<rest>.*)$"
-    )
-
-
-def _short_names(test_id: str) -> tuple[str, ...]:
-    """What a model may call a test: its id, or the end of it from a ``::`` on."""
-    parts = test_id.split("::")
-    return tuple("::".join(parts[i:]) for i in range(len(parts)))
-
-
 def read_files(answer: str, owned: Collection[str], required: Collection[str]) -> dict[str, str]:
     """Path → text of the files in the answer.
 
@@ -312,7 +147,13 @@ def read_files(answer: str, owned: Collection[str], required: Collection[str]) -
         AnswerError: nothing usable, a file cut short, one missing.
         PathRefused: a path that is not owned or not acceptable; then nothing of the answer is used.
     """
-    all_blocks = blocks(answer)
+    return _files_in(blocks(answer), answer, owned, required)
+
+
+def _files_in(
+    all_blocks: Sequence[Block], answer: str, owned: Collection[str], required: Collection[str]
+) -> dict[str, str]:
+    """``all_blocks``: those of the answer that may be files."""
     if len(all_blocks) == 1 and _named(all_blocks[0], owned) is None and (inner := blocks(all_blocks[0].text)):
         all_blocks = inner  # the whole answer was wrapped in a fence
     found, problems = _files_of(all_blocks, owned)
@@ -369,14 +210,10 @@ def _named(block: Block, owned: Collection[str]) -> str | None:
 
 def _mentioned(block: Block, owned: Collection[str]) -> str | None:
     """The one file that the line above a block speaks of."""
-    if not block.above or _label(block) in _SESSIONS:
+    if not block.above or block.shows_use:
         return None
     paths = [p for p in owned if re.search(rf"(?<![\w./-]){re.escape(p)}(?![\w/-]|\.\w)", block.above[0])]
     return paths[0] if len(paths) == 1 else None
-
-
-def _label(block: Block) -> str:
-    return block.info.partition(" ")[0].lower()
 
 
 def _looks_like_path(path: str, owned: Collection[str]) -> bool:
@@ -385,7 +222,7 @@ def _looks_like_path(path: str, owned: Collection[str]) -> bool:
 
 def _only_file(all_blocks: Sequence[Block], path: str) -> str:
     """The text of the only block that can be ``path``, where no block names a file."""
-    code = [b for b in all_blocks if _label(b) not in _SESSIONS or path.endswith(f".{_label(b)}")]
+    code = [b for b in all_blocks if not b.shows_use or path.endswith(f".{b.label}")]
     if len(code) == 1 and not code[0].closed:
         raise AnswerError([f"the answer ends in the middle of {path}; give the whole file, shorter if need be"])
     return code[0].text if len(code) == 1 else ""
@@ -401,7 +238,102 @@ def _bare(answer: str) -> str:
     return text if any(isinstance(node, definitions) for node in tree.body) else ""
 
 
-def python_problems(files: dict[str, str]) -> list[str]:
+def read_repair(answer: str, owned: Collection[str], failing: Collection[str], examples: Collection[str]) -> Repair:
+    """The files that a repair changes, and the failing tests that it holds to be wrong: lines ``WRONG TEST id: reason``.
+
+    A line about anything else is passed over where another one says of a failing test that it is wrong.
+
+    Args:
+        answer: what the model said.
+        owned: the paths that may be given.
+        failing: ids of the failing tests that were shown.
+        examples: ids of examples, which outrank everything.
+
+    Raises:
+        AnswerError: neither a file nor such a line, a file cut short, a line about an example or an unknown test.
+        PathRefused: as for :func:`read_files`.
+    """
+    inside = list(_unwrapped(answer, owned))
+    lines = _dispute_lines(inside)
+    if not lines:
+        files = read_files(answer, owned, [])
+    else:
+        beside = [part for part in inside if isinstance(part, Block)]
+        files = _files_in([b for b in beside if not _is_quote(b, owned)], "", owned, [])
+    disputed: dict[str, str] = {}
+    problems: list[str] = []
+    for said, reason in lines:
+        named = sorted({_whole(i) for i in failing if said in short_names(_whole(i))})
+        if said in examples:
+            problems.append(f"{said} is an example: it decides what is right; mend the code and leave the line out")
+        elif not named:
+            known = ", ".join(failing) or "there is none"
+            problems.append(f"{said!r} is none of the failing tests that were shown ({known}); leave the line out")
+        elif len(named) > 1:
+            problems.append(f"{said!r} may be {' or '.join(named)}; give the whole id")
+        elif not reason:
+            problems.append(
+                f"{said}: no reason is given; after the id put a colon and the words that the test contradicts"
+            )
+        else:
+            disputed.setdefault(named[0], reason)
+    if problems and not disputed:
+        raise AnswerError(problems)
+    if not files and not disputed:
+        first = next(iter(owned))
+        raise AnswerError([f"no file was given; give each file you change whole under a heading '### {first}'"])
+    return Repair(files, disputed)
+
+
+def _unwrapped(text: str, owned: Collection[str], most: int = 2) -> Iterator[str | Block]:
+    """Lines and blocks, where a fence around a line ``WRONG TEST`` counts for nothing; ``most`` of them, one in another."""
+    for part in parts(text):
+        if most and isinstance(part, Block) and _named(part, owned) is None and _disputes(part.text):
+            yield from _unwrapped(part.text, owned, most - 1)
+        else:
+            yield part
+
+
+def _disputes(text: str) -> bool:
+    return any(map(_DISPUTE.match, text.split("\n")))
+
+
+def _dispute_lines(inside: Sequence[str | Block]) -> list[tuple[str, str]]:
+    """What each line ``WRONG TEST`` names, and its reason: the rest of the line and the lines after it, up to a blank one."""
+    found: list[tuple[str, list[str]]] = []
+    goes_on = False
+    for part in inside:
+        if isinstance(part, Block) or (_HEADING.match(part) and not _DISPUTE.match(part)):
+            goes_on = False
+        elif match := _DISPUTE.match(part):
+            found.append((match["id"].strip("./-"), [match["reason"].strip()]))
+            goes_on = True
+        elif goes_on:
+            found[-1][1].append(part.strip())
+            goes_on = bool(part.strip()) or not any(found[-1][1])
+    return [(said, " ".join(filter(None, reason)).strip(" *_")) for said, reason in found]
+
+
+def _is_quote(block: Block, owned: Collection[str]) -> bool:
+    """Whether a block of an answer that speaks of tests shows what it speaks of and is no file: words, or a test."""
+    if not block.closed or _named(block, owned) is not None:
+        return False
+    code = _bare(block.text)
+    return not code or bool(re.search(r"^\s*(?:async )?def test", code, re.MULTILINE))
+
+
+def _whole(test_id: str) -> str:
+    """The id of a test, whichever of its cases is named: ``test_y`` for ``test_y[1-2]``."""
+    return test_id.partition("[")[0]
+
+
+def short_names(test_id: str) -> tuple[str, ...]:
+    """What a model may call a test: its id, or the end of it from a ``::`` on."""
+    names = test_id.split("::")
+    return tuple("::".join(names[i:]) for i in range(len(names)))
+
+
+def python_problems(files: Files) -> list[str]:
     """Python files that do not parse, each with line and reason."""
     trees = {path: _tree(text) for path, text in files.items() if path.endswith(".py")}
     return [f"{path}{tree}" for path, tree in trees.items() if isinstance(tree, str)]

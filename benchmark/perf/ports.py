@@ -14,11 +14,15 @@ from graphs.values import (
     Feedback,
     Files,
     Limits,
+    Mutant,
     Plan,
     Proof,
     Question,
+    Repair,
     Requirement,
     Spec,
+    Strength,
+    Strengthening,
     Verdict,
 )
 
@@ -48,11 +52,17 @@ class Ports:
 
     async def repair(
         self, brief: Brief, attempt: int, files: Files, tests: Files, verdict: Verdict, notes: Sequence[str]
-    ) -> Files:
+    ) -> Repair:
         """Of one component."""
         raise NotImplementedError
 
     async def amend(self, brief: Brief, attempt: int, tests: Files, doubts: Sequence[Doubt]) -> Amendment:
+        """Of one component."""
+        raise NotImplementedError
+
+    async def strengthen(
+        self, brief: Brief, tests: Files, survivors: Sequence[Mutant], idle: Sequence[str], differ: Sequence[str]
+    ) -> Strengthening:
         """Of one component."""
         raise NotImplementedError
 
@@ -78,6 +88,32 @@ class Ports:
 
     async def prove(self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
         """Of one component."""
+        raise NotImplementedError
+
+    async def strength(
+        self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str], limits: Limits, known: Strength | None = None
+    ) -> Strength:
+        """There is no code that could be changed."""
+        return Strength(reason="nothing is run")
+
+    async def behave(self, brief: Brief, tree: Files, tests: Files) -> Mapping[str, str]:
+        """Of one component."""
+        raise NotImplementedError
+
+    def memorized(self, brief: Brief, before: Files, after: Files, tests: Files) -> tuple[str, ...]:
+        """Nothing is ever repaired here."""
+        raise NotImplementedError
+
+    def tied(self, tests: Files) -> Mapping[str, tuple[str, ...]]:
+        """Of one component."""
+        raise NotImplementedError
+
+    def unsteady(self, tests: Files, test_id: str) -> str:
+        """No test is ever flaky here."""
+        raise NotImplementedError
+
+    def extended(self, tests: Files, path: str, sources: Sequence[str]) -> tuple[Files, tuple[str, ...]]:
+        """No test is ever added here."""
         raise NotImplementedError
 
     def without(self, tests: Files, ids: Sequence[str]) -> Files:

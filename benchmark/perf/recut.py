@@ -25,7 +25,7 @@ import os
 import random
 import statistics
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -49,6 +49,7 @@ from graphs.values import (
     Limits,
     Plan,
     Proof,
+    Repair,
     Requirement,
     Verdict,
     from_json,
@@ -236,7 +237,7 @@ class World(Ports):
 
     async def repair(
         self, brief: Brief, attempt: int, files: Files, tests: Files, verdict: Verdict, notes: Sequence[str]
-    ) -> Files:
+    ) -> Repair:
         """Makes failing tests pass, right or wrong ones, each with some probability."""
         values = said(next(iter(files.values())))
         expected = said(next(iter(tests.values())))
@@ -249,7 +250,7 @@ class World(Ports):
         for cause in causes:
             if luck.random() < mends:
                 values[cause] = "right" if cause in values and promised_by(cause) else expected[cause]
-        return program(brief, values)
+        return Repair(program(brief, values))
 
     async def amend(self, brief: Brief, attempt: int, tests: Files, doubts: Sequence[Doubt]) -> Amendment:
         """Reads the contract once more for each test in doubt."""
@@ -321,6 +322,10 @@ class World(Ports):
             cases.append(CaseResult(name, "passed" if passes else "failed", "" if passes else f"E  {value}"))
         good = all(case.outcome == "passed" for case in cases)
         return Verdict("passed" if good else "failed", tuple(cases), "" if good else "tests fail")
+
+    def tied(self, tests: Files) -> Mapping[str, tuple[str, ...]]:
+        """Each test is for the one requirement."""
+        return dict.fromkeys(said(next(iter(tests.values()))), ("R1",))
 
     def source(self, tests: Files, test_id: str) -> str:
         """Its line."""

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ MILLISECONDS, MEGABYTES, GROWTH = 5.0, 400.0, 1.5
 """Most a component may cost; most memory at the largest size; most the cost may grow from the middle size to it."""
 RECUTS = 5
 """Changes of the plan over which the cost of one is averaged."""
+TESTS, REQUIREMENTS = 4, 10
+"""Of each component, and of the whole plan."""
 
 PROMPT = "p" * 4_000
 ANSWER = "".join(
@@ -87,11 +89,16 @@ class InstantPorts(Ports):
         return dict.fromkeys(brief.component.files, f"{imports}\n{ANSWER}")
 
     async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
-        """Four tests, all of which fail on the stub."""
-        ids = tuple(f"{brief.test_path}::test_{n}" for n in range(4))
+        """All tests fail on the stub."""
+        ids = tuple(f"{brief.test_path}::test_{n}" for n in range(TESTS))
         found = RedReport(ids, (), Verdict("failed", tuple(CaseResult(i, "failed") for i in ids)))
         await self._check(brief, "red", found)
         return found
+
+    def tied(self, tests: Files) -> Mapping[str, tuple[str, ...]]:
+        """Each is for all that there is."""
+        every = tuple(f"R{n}" for n in range(1, REQUIREMENTS + 1))
+        return {f"{path}::test_{n}": every for path in tests for n in range(TESTS)}
 
     async def prove(self, brief: Brief, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
         """All of them pass."""
@@ -103,7 +110,7 @@ class InstantPorts(Ports):
 def plan_of(count: int) -> Plan:
     """A layered plan with contracts of a realistic size."""
     plan = work(count, seed=0, mean=1.0).plan
-    requirements = tuple(Requirement(f"R{n}", "It does what it should.") for n in range(1, 11))
+    requirements = tuple(Requirement(f"R{n}", "It does what it should.") for n in range(1, REQUIREMENTS + 1))
     components = []
     for n, component in enumerate(plan.components):
         interface = {f"{component.id}.py": f'def run_{n}(x: int) -> int:\n    """Promise."""\n    ...\n'}

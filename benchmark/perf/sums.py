@@ -35,6 +35,7 @@ _TASKS = {
     "the code": "code",
     "a repair": "repair",
     "tests in doubt": "amend",
+    "stronger tests": "strengthen",
     "a contract made clear": "respecify",
     "a smaller cut": "split",
 }
@@ -94,6 +95,10 @@ def answer(prompt: str, temperature: float | None = None) -> str:
         return _file(f"{PACKAGE}/{name}.py", _program(name, added, below, own, fresh))
     if step == "amend":
         return _amendment(name, added, prompt)
+    if step == "strengthen":
+        changes = re.findall(r"^(M\d+): `", prompt, re.MULTILINE)
+        rulings = (f"### {change}\nEQUIVALENT: the sum is the same.\n" for change in changes)
+        return "\n".join(["No further test is needed.\n", *rulings])
     if step == "split":
         low, high = f"{name}_low", f"{name}_high"
         parts = [component(low, added // 2), component(high, added - added // 2, [low])]
@@ -105,7 +110,10 @@ def answer(prompt: str, temperature: float | None = None) -> str:
 
 def _tests(name: str, added: int, wrong: bool) -> str:
     values = {"test_one": (1, 1 + added), "test_ten": (10, 10 + added + wrong)}
-    tests = "".join(f"\n\ndef {t}():\n    assert {name}({v}) == {expected}\n" for t, (v, expected) in values.items())
+    tests = "".join(
+        f'\n\ndef {t}():\n    """R1: it adds."""\n    assert {name}({v}) == {expected}\n'
+        for t, (v, expected) in values.items()
+    )
     return f"from {PACKAGE}.{name} import {name}\n{tests}"
 
 
@@ -128,7 +136,7 @@ def _amendment(name: str, added: int, prompt: str) -> str:
     path = f"tests/test_{name}.py"
     (test,) = dict.fromkeys(re.findall(rf"^\*\*{re.escape(path)}::(\w+)\*\*$", prompt, re.MULTILINE))
     value = {"test_one": 1, "test_ten": 10}[test]
-    source = f"def {test}():\n    assert {name}({value}) == {value + added}\n"
+    source = f'def {test}():\n    """R1: it adds."""\n    assert {name}({value}) == {value + added}\n'
     return f"### {path}::{test}\nREPLACE: the contract says value + {added}.\n```python\n{source}```\n"
 
 
