@@ -18,13 +18,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from agent.checks.pytest_source import source_of
 from agent.git import asked_git, has_commits, refuse_traps, run_git
 from agent.paths import check_paths
 from agent.printable import printable
 from agent.store.runs import began
 from graphs import dag, document
 from graphs.errors import PathRefused, PlanError, PrerequisiteError, UserError
-from graphs.values import Files, Plan, Proof
+from graphs.values import Files, Plan, Proof, Provenance
 
 PLAN_FILE = ".agent/plan.yaml"
 CUT_OFF_FILE = ".git/stepgraph-writing"
@@ -287,7 +288,11 @@ def _edited(proof: Proof, texts: Mapping[str, str | None], declared: Callable[[F
         return proof
     # Where no test is left, those there were are missing: that does not pass.
     ids = proof.test_ids if tests == dict(proof.tests) else declared(tests) or proof.test_ids
-    return replace(proof, files=files, tests=tests, test_ids=ids)
+    rewritten: dict[str, Provenance] = {i: "human" for i in ids if source_of(tests, i) != source_of(proof.tests, i)}
+    # What its tests notice in this code was never tried.
+    return replace(
+        proof, files=files, tests=tests, test_ids=ids, strength=None, provenance={**proof.provenance, **rewritten}
+    )
 
 
 def _with(files: Files, texts: Mapping[str, str | None]) -> dict[str, str]:

@@ -66,7 +66,7 @@ def vote(lines: Sequence[Line], anchors: Collection[str], behaviours: Mapping[in
         return Vote(group[0], reason)
     most, often = Counter(told.values()).most_common(1)[0]
     chosen = next(n for n in told if told[n] == most)
-    differ = _differences([behaviours.get(n, {}) for n in group])
+    differ = _differences([behaviours[n] for n in told])
     if differ:
         reason += f", and {often} of them do the same on shared inputs"
     return Vote(chosen, reason, differ)

@@ -198,7 +198,11 @@ class Building:
         decision = "keep" if passes else "leave as you made it" if edited else "build anew"
         await self._decide(component_id, decision, f"proven in an earlier run, and since then {why}: {result}")
         if passes:
-            return replace(former, verdict=verdict)
+            strength, limits = former.strength, self._context.limits
+            if strength is None and limits.mutants:
+                whole = {**tree, **former.files}
+                strength = await self._context.checker.strength(brief, whole, former.tests, former.test_ids, limits)
+            return replace(former, verdict=verdict, strength=strength)
         if edited:
             reason = f"its files were edited by hand, and with the edit {verdict.reason}"
             return replace(former, status="failed", verdict=verdict, reason=reason)

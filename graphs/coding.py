@@ -52,7 +52,7 @@ async def repair(state: State, runtime: Runtime[Context]) -> State:
     open_ids = {case.id for case in verdict.failing} & set(state["test_ids"])
     disputed = {i: why for i, why in answer.disputed.items() if i in open_ids}
     for test_id, why in disputed.items():
-        await context.decide("disputed", f"the repairer holds {names([test_id])} to be wrong: {why}")
+        await context.decide("disputed", f"the repairer holds {names([test_id])} to be wrong: {why}", tests=[test_id])
     return {
         "files": {**best["files"], **only(answer.files, context.brief.component.files)},
         "disputed": {**state["disputed"], **disputed},

@@ -23,6 +23,10 @@ SPLIT_LINES = 120
 """Lines of code from which size is taken for the cause: half of what fits one answer (see DESIGN, right-sized)."""
 SPLITTABLE_LINES = 40
 """Lines of code below which there is nothing to cut."""
+SLIPS = frozenset(
+    ("AttributeError", "ImportError", "IndexError", "ModuleNotFoundError", "NameError", "NotImplementedError")
+).union(("RecursionError", "TypeError", "UnboundLocalError"))
+"""Errors that come of slips: two programs that raise one of them need not have made the same."""
 MOST_DOUBTS = 5
 """Tests asked about at once."""
 
@@ -99,6 +103,13 @@ def observation(case: CaseResult) -> str:
     return re.sub(r"0x[0-9a-f]{4,}", "0x…", text)
 
 
+def _told_alike(seen: str) -> str:
+    """What must be equal for two programs to have done the same: of an error that is raised on purpose only its class, since
+    every program words it in its own way."""
+    raised = re.match(r"([A-Za-z_][\w.]*(?:Error|Exception|Exit))(?::|$)", seen)
+    return raised[1] if raised and raised[1] not in SLIPS else seen
+
+
 def in_doubt(lines: Sequence[Line], test_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Tests that every one of at least two independent programs fails in the same way → what each did."""
     if len(lines) < 2:
@@ -106,7 +117,7 @@ def in_doubt(lines: Sequence[Line], test_ids: Collection[str]) -> dict[str, tupl
     seen = [{case.id: observation(case) for case in line.verdict.failing} for line in lines]
     agreed: dict[str, tuple[str, ...]] = {}
     for test_id, first in seen[0].items():
-        if first and test_id in test_ids and all(other.get(test_id) == first for other in seen[1:]):
+        if first and test_id in test_ids and len({_told_alike(other.get(test_id, "")) for other in seen}) == 1:
             agreed[test_id] = tuple(other[test_id] for other in seen)
     return dict(list(agreed.items())[:MOST_DOUBTS])
 

@@ -248,7 +248,8 @@ async def _climb(state: State, update: State, context: Context, stuck: str) -> S
         await context.decide("stop", reason)
         return {**update, "end": reason}
     fault: Fault | None = "test" if following == "amend" else None
-    await context.decide(_SAID[following], reason, fault, key=context.brief.key, rung=following)
+    tests = list(agreed) if following == "amend" else []
+    await context.decide(_SAID[following], reason, fault, key=context.brief.key, rung=following, tests=tests)
     return {**update, "tried": [*tried, following], "next": following}
 
 

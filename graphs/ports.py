@@ -114,12 +114,19 @@ class Strategy(Protocol):
         ...
 
     async def strengthen(
-        self, brief: Brief, tests: Files, survivors: Sequence[Mutant], idle: Sequence[str], differ: Sequence[str]
+        self,
+        brief: Brief,
+        files: Files,
+        tests: Files,
+        survivors: Sequence[Mutant],
+        idle: Sequence[str],
+        differ: Sequence[str],
     ) -> Strengthening:
         """Write tests for what went unnoticed, from the contract, or say why there is nothing to test.
 
         Args:
             brief: the component.
+            files: its code, to show where a change was made.
             tests: as they stand.
             survivors: changes of the code that no test and no example noticed.
             idle: ids of tests that noticed none of the changes that were tried.

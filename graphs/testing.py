@@ -163,36 +163,39 @@ async def amend(state: State, runtime: Runtime[Context]) -> State:
         answer = await context.strategy.amend(context.brief, 1, state["tests"], asked)
     except AnswerError as error:
         answer = Amendment(kept={doubt.id: f"no usable answer came: {error}" for doubt in asked})
-    clashes = [
-        f"{names([i])} was kept though {len(agreed[i])} programs agree against it: {why}"
+    kept = {
+        i: f"{names([i])} was kept though {len(agreed[i])} programs agree against it: {why}"
         for i, why in answer.kept.items()
         if i in agreed
-    ]
+    }
     tests, refused = await _replace(state, context, only(answer.replaced, agreed), answer.reason, agreed)
-    clashes += refused
-    for sentence in clashes:
-        await context.decide("keep the test", sentence, "contract" if sentence not in refused else None)
+    for test_id, sentence in kept.items():
+        await context.decide("keep the test", sentence, "contract", tests=[test_id])
+    for test_id, sentence in refused.items():
+        await context.decide("keep the test", sentence, tests=[test_id])
+    clashes = [*kept.values(), *refused.values()]
     stale = _no_way(context.limits) if tests == state["tests"] else 0
     return {**again, "tests": tests, "clashes": clashes, "stale_repairs": stale}
 
 
 async def _replace(
     state: State, context: Context, replaced: Files, reason: str, evidence: Mapping[str, Sequence[str]]
-) -> tuple[dict[str, str], list[str]]:
-    """The tests with those replaced that count, and why the others do not: a test that takes the place of another must fail
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The tests with those replaced that count, and test id → why the others do not: a test that takes the place of another must fail
     on the stub, and where the program passes it, it must notice a change of the program."""
-    tests, refused = dict(state["tests"]), []
+    tests: dict[str, str] = dict(state["tests"])
+    refused: dict[str, str] = {}
     for test_id, source in replaced.items():
         try:
             changed = dict(context.checker.amended(tests, {test_id: source}))
         except AnswerError as error:
-            refused.append(f"{names([test_id])} could not be amended: {error}")
+            refused[test_id] = f"{names([test_id])} could not be amended: {error}"
             continue
         report = await _on_stub(context, changed)
         why = "" if test_id in report.good else dict(report.bad).get(test_id, "it proves nothing")
         why = why or await _notices_nothing(state, context, changed, test_id)
         if why:
-            refused.append(f"{names([test_id])} could not be amended: the new test does not count, because {why}")
+            refused[test_id] = f"{names([test_id])} could not be amended: the new test does not count, because {why}"
             continue
         before, tests = context.checker.source(tests, test_id), changed
         body = {"before": before, "after": source, "reason": reason, "evidence": list(evidence.get(test_id, ()))}
@@ -251,8 +254,7 @@ async def strengthen(state: State, runtime: Runtime[Context]) -> State:
         kept = (replace(m, killed_by=tuple(i for i in m.killed_by if i not in useless)) for m in strength.mutants)
         strength = replace(strength, mutants=tuple(kept))
         update["strength"] = to_json(strength)
-    noticed = {i for m in strength.mutants for i in m.killed_by}
-    idle = [i for i in state["test_ids"] if strength.mutants and i not in noticed]
+    idle = trust.idle(state["test_ids"], strength)
     if state.get("asked") or not (strength.survivors or idle or state.get("differ")):
         return {**update, "end": "passed"}
     return {**update, "asked": True, **await _asked({**state, **update}, context, strength, idle)}
@@ -282,7 +284,7 @@ async def _asked(state: State, context: Context, strength: Strength, idle: Seque
     await context.step("strengthen")
     try:
         answer = await context.strategy.strengthen(
-            context.brief, state["tests"], strength.survivors, idle, state.get("differ", [])
+            context.brief, state["measured"], state["tests"], strength.survivors, idle, state.get("differ", [])
         )
     except (AnswerError, LimitReached, ModelError) as error:
         await context.decide("leave the tests", f"no usable answer came: {error}")
@@ -290,7 +292,8 @@ async def _asked(state: State, context: Context, strength: Strength, idle: Seque
     excused = {m.id: answer.excused.get(m.id, "") for m in strength.survivors}
     noted = [{**to_json(m), "excuse": excused.get(m.id, m.excuse)} for m in strength.mutants]
     update: State = {"strength": {**to_json(strength), "mutants": noted}}
-    await context.emit(events.STRENGTH_MEASURED, strength=update["strength"])
+    if any(excused.values()):
+        await context.emit(events.STRENGTH_MEASURED, strength=update["strength"])
     source = context.checker.source
     replaced = only(answer.replaced, idle)
     tests, _ = await _replace(state, context, replaced, "it noticed no change of the code", {})

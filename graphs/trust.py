@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from graphs.evidence import Line
 from graphs.examples import render
 from graphs.ports import Brief
-from graphs.values import Example, Plan, Proof, Provenance, Requirement, Spec, Verdict
+from graphs.values import Example, Plan, Proof, Provenance, Requirement, Spec, Strength, Verdict
 
 
 def provenance(brief: Brief, test_ids: Iterable[str], lines: Sequence[Line]) -> dict[str, Provenance]:
@@ -78,18 +78,25 @@ def unproven(plan: Plan, spec: Spec, proofs: Mapping[str, Proof], whole: Verdict
     found: dict[str, str] = {}
     for requirement in plan.requirements:
         owners = [c.id for c in plan.components if requirement.id in c.requirements]
-        proven = [i for i in owners if i in proofs and proofs[i].status == "passed"]
-        if any(proofs[i].covers.get(requirement.id) for i in proven):
-            continue
-        if any(i in passed for i in tied_examples(requirement, spec.examples)):
-            continue
-        if not proven:
-            found[requirement.id] = f"{_listed(owners)} {'is' if len(owners) == 1 else 'are'} not proven"
-        else:
-            found[requirement.id] = f"no test of {_listed(proven)} is for it"
+        missing = [i for i in owners if i not in proofs or proofs[i].status != "passed"]
+        if missing or not owners:
+            found[requirement.id] = f"{_listed(missing)} {'is' if len(missing) <= 1 else 'are'} not proven"
+        elif not any(proofs[i].covers.get(requirement.id) for i in owners) and not any(
+            i in passed for i in tied_examples(requirement, spec.examples)
+        ):
+            found[requirement.id] = f"no test of {_listed(owners)} is for it"
     for proof in proofs.values():
         found |= proof.quarantined
     return found
+
+
+def idle(test_ids: Iterable[str], strength: Strength) -> list[str]:
+    """Tests that noticed nothing, not even that a function does nothing any more; none while that was not tried for all."""
+    extreme = [m for m in strength.mutants if m.extreme]
+    if not extreme or (strength.left and len(extreme) == len(strength.mutants)):
+        return []  # the extreme ones are tried first, so where others were tried, all of them were
+    noticed = {i for m in strength.mutants for i in m.killed_by}
+    return [i for i in test_ids if i not in noticed]
 
 
 def covered(proofs: Mapping[str, Proof]) -> dict[str, list[str]]:

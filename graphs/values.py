@@ -335,7 +335,9 @@ class Mutant:
     change: str
     """What was changed, as code: ``a < b → a <= b``. Hostile text, as all code of models."""
     killed_by: tuple[str, ...] = ()
-    """Ids of the tests and examples that noticed it; empty: it survived."""
+    """Ids of the tests and examples that noticed it: all of them when it is extreme, else the first; empty: it survived."""
+    extreme: bool = False
+    """Everything that a function does was taken away: whoever calls it and asserts anything of it must notice."""
     excuse: str = ""
     """Why the test writer holds that no test should notice it: ``equivalent: …`` or ``unspecified: …``. A claim: it still counts
     as a survivor."""

@@ -112,7 +112,13 @@ class ScriptedStrategy:
         return await self._decide(brief, "amend", attempt, doubts, self.amendments, Amendment())
 
     async def strengthen(
-        self, brief: Brief, tests: Files, survivors: Sequence[Mutant], idle: Sequence[str], differ: Sequence[str]
+        self,
+        brief: Brief,
+        files: Files,
+        tests: Files,
+        survivors: Sequence[Mutant],
+        idle: Sequence[str],
+        differ: Sequence[str],
     ) -> Strengthening:
         told = (tuple(survivors), tuple(idle), tuple(differ))
         return await self._decide(brief, "strengthen", 1, told, self.strengthened, Strengthening())

@@ -67,7 +67,7 @@ def strength(
     change: str = "a < b → a <= b", excuse: str = "", killed: int = 2, total: int = 3, left: int = 0
 ) -> object:
     """A measurement as plain JSON: the first ``killed`` of ``total`` mutants were noticed."""
-    mutants = [Mutant(f"M{i}", "q/a.py", i, change, ("t",) * (i <= killed), excuse) for i in range(1, total + 1)]
+    mutants = [Mutant(f"M{i}", "q/a.py", i, change, ("t",) * (i <= killed), excuse=excuse) for i in range(1, total + 1)]
     return to_json(Strength(tuple(mutants), 9, 8, left))
 
 

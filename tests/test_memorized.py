@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +22,9 @@ from graphs.ports import Brief
 from graphs.values import Component, Contract, Example, Requirement, Step
 
 P = "tests/test_x.py"
-BEHAVIOUR = "f gives the weight of a text in grams. `f('pear')` is 150. An unknown fruit is a ValueError: \"no such fruit\"."
+BEHAVIOUR = (
+    "f gives the weight of a text in grams. `f('pear')` is 150. An unknown fruit is a ValueError: \"no such fruit\"."
+)
 EXAMPLES = (Example("x.C1", "python", (Step("f('two figs')", "84"),)),)
 COMPONENT = Component("x", "Weighs fruit.", ("x.py",), Contract({"x.py": "def f(text): ...\n"}, BEHAVIOUR, EXAMPLES))
 BRIEF = Brief(COMPONENT, "k", (Requirement("R1", "A quince weighs 310."),), (), P)
@@ -175,7 +176,9 @@ def test_no_repair_of_a_live_model_is_held_for_one(name: str) -> None:
     for number, call in enumerate(calls):
         if call.step == "tests":
             texts = (block.text for block in blocks(call.text))
-            written.setdefault(call.component, {}).update({f"tests/test_{number}_{n}.py": t for n, t in enumerate(texts)})
+            written.setdefault(call.component, {}).update(
+                {f"tests/test_{number}_{n}.py": t for n, t in enumerate(texts)}
+            )
     judged = 0
     for call in calls:
         if call.step not in ("code", "repair"):
@@ -191,8 +194,18 @@ def test_no_repair_of_a_live_model_is_held_for_one(name: str) -> None:
 
 # -- whatever the values are
 
-scalars = st.text(min_size=2, max_size=12) | st.integers(2) | st.integers(max_value=-2) | st.binary(min_size=2, max_size=5) | st.floats(allow_nan=False, allow_infinity=False)
-values = scalars | st.lists(scalars, min_size=1, max_size=3) | st.dictionaries(st.text(min_size=2, max_size=4), scalars, min_size=1, max_size=2)
+scalars = (
+    st.text(min_size=2, max_size=12)
+    | st.integers(2)
+    | st.integers(max_value=-2)
+    | st.binary(min_size=2, max_size=5)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+values = (
+    scalars
+    | st.lists(scalars, min_size=1, max_size=3)
+    | st.dictionaries(st.text(min_size=2, max_size=4), scalars, min_size=1, max_size=2)
+)
 FORMS: Sequence[str] = (
     "if text == {a!r}:\n    return {b!r}",
     "if text in [{a!r}]:\n    return {b!r}",
@@ -217,12 +230,13 @@ def test_any_pair_that_says_something_is_found_in_any_form(a: object, b: object,
         "A = [0] * 9999\n" + "".join(f"A{n} = [A{n - 1 if n > 1 else ''}] * 9999\n" for n in range(1, 30)) + function("if text == A29:\n    return A28"),
         function(f"if text == 0x{'f' * 9000}:\n    return 0x{'e' * 9000}"),
         function("\n".join(f"if text in ({', '.join(map(repr, range(2, 60)))}):\n    return {n}" for n in range(2000, 2200))),
+        "T = [" + "(5, 6), " * 3000 + "]\n" + function("if text in T or text == 5:\n    " + "; ".join(f"x = {n}" for n in range(20, 3000))),
         function("if text == " + " + ".join(["'x' * 9000"] * 100) + ":\n    return 5"),
-        "T = {" + ", ".join(f"{n}: {n + 1}" for n in range(20_000)) + "}\n",
+        "T = {" + ", ".join(f"{n}: {n + 1}" for n in range(5_000)) + "}\n" + function("return T[text]"),
     ],
-    ids=["lists of lists", "numbers", "pairs", "texts", "a table"],
+    ids=["lists of lists", "numbers", "pairs", "the same input", "texts", "a table"],
 )  # fmt: skip
 def test_what_is_read_is_bounded(code: str) -> None:
     began = time.monotonic()
     assert found(code, TABLE + code.replace("def f", "def test_b")) is not None
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60

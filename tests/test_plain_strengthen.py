@@ -48,9 +48,13 @@ def test_b():
 """
 
 
+CODE = {"top.py": "".join(f"line {n}\n" for n in range(1, 20))}
+
+
 def strengthen(answers: Any = ANSWER, **shown: Any) -> tuple[Any, Scripted]:
     """What is answered, and the model that was asked."""
-    given: dict[str, Any] = {"brief": BRIEF, "tests": TESTS, "survivors": SURVIVORS, "idle": [B], "differ": ["DIFFER"]}
+    given: dict[str, Any] = {"brief": BRIEF, "files": CODE, "tests": TESTS, "survivors": SURVIVORS}
+    given |= {"idle": [B], "differ": ["DIFFER"]}
     given |= shown
     model = Scripted({"strengthen": answers})
     roles = {"test": model}
@@ -61,6 +65,13 @@ def strengthen(answers: Any = ANSWER, **shown: Any) -> tuple[Any, Scripted]:
 def prompt(**shown: Any) -> str:
     answer = "".join(f"### {m.id}\nEQUIVALENT: x\n\n" for m in shown.get("survivors", SURVIVORS))
     return strengthen(answer or "Nothing.", **shown)[1].asks[0].messages[1].content
+
+
+def test_each_change_is_shown_where_it_is() -> None:
+    shown = prompt(survivors=[Mutant("M7", "top.py", 6, "a → b"), Mutant("M8", "gone.py", 3, "c → d")])
+
+    assert "````python\n  line 2\n  line 3\n  line 4\n  line 5\n> line 6\n  line 7\n" in shown
+    assert "line 11" not in shown
 
 
 def test_new_tests_and_better_ones_are_read_at_once() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -27,8 +28,8 @@ A, B, C, X, Y, Z = (f"{FILE}::test_{name}" for name in ("a", "b", "c", "x", "y",
 STRENGTH = Strength(
     (
         Mutant("M1", "q/tokenizer.py", 3, "a < b → a <= b", (A, X)),
-        Mutant("M2", "q/tokenizer.py", 4, "return 1 → return None", (A, B, "E1", "C1")),
-        Mutant("M3", "q/tokenizer.py", 9, f"'{HOSTILE}' → ''", (), f"equivalent: it is never read {HOSTILE}"),
+        Mutant("M2", "q/tokenizer.py", 4, "def f(): ... → def f(): return None", (A, B, "E1", "C1"), extreme=True),
+        Mutant("M3", "q/tokenizer.py", 9, f"'{HOSTILE}' → ''", excuse=f"equivalent: it is never read {HOSTILE}"),
         Mutant("M4", "q/tokenizer.py", 12, "1 → 2"),
     ),
     lines=12,
@@ -176,6 +177,26 @@ def test_tests_that_were_not_run_yet_are_only_named() -> None:
     assert lines(*WRITTEN)[1] == "Tests, not run yet"
     assert f"  {A}" in lines(*WRITTEN)
     assert lines() == []
+
+
+SMALL = Mutant("M1", "q/a.py", 3, "a < b → a <= b", (A,))
+WHOLE = Mutant("M2", "q/a.py", 3, "def f(): ... → def f(): return None", (A,), extreme=True)
+
+
+@pytest.mark.parametrize(
+    ("strength", "weak"),
+    [
+        (Strength((SMALL, WHOLE)), True),
+        (Strength((SMALL, WHOLE), left=3), True),
+        (Strength((WHOLE,), left=3), False),  # another function that does nothing may not have been tried yet
+        (Strength((SMALL,)), False),  # another test may have noticed the same, only later
+        (Strength((SMALL, replace(WHOLE, killed_by=(A, B)))), False),
+    ],
+)
+def test_a_test_is_called_weak_only_when_it_is_known_to_notice_nothing(strength: Strength, weak: bool) -> None:
+    told = lines(*WRITTEN, attempt(PASSED), on(events.STRENGTH_MEASURED, "tokenizer", strength=to_json(strength)))
+    after = told[told.index(f"  ✓ {B}") + 1]
+    assert after.startswith("      noticed none of the ") == weak
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,10 @@ from graphs import events
 HERE = Path(__file__).parent / "recordings"
 RECORDED = {path.parent.name: path.parent for path in sorted(HERE.glob("*/recording.jsonl"))}
 RECORDED |= {name: demo.spec.parent for name, demo in DEMOS.items()}
-QUOTING = ("repair", "amend", "respecify", "split")
-"""Steps whose prompts quote what programs said when they failed."""
+QUOTING = ("repair", "amend", "respecify", "split", "strengthen")
+"""Steps whose prompts quote what programs said when they failed, or which mutants there was time for."""
+MEASURED = "durations"
+"""The recording that is played with mutants; for all of them it would take minutes."""
 
 
 @pytest.fixture(scope="module", params=sorted(RECORDED))
@@ -47,7 +49,10 @@ def play(name: str, directory: Path) -> RunResult:
     config = RunConfig(
         spec=read_spec(str(folder)),
         output=directory / "out",
-        settings=Settings(model=f"replay-loosely:{folder / 'recording.jsonl'}"),
+        settings=Settings(
+            model=f"replay-loosely:{folder / 'recording.jsonl'}",
+            mutants=Settings.mutants if name == MEASURED else 0,
+        ),
         home=directory / "home",
         plan=read_plan_file(plan) if plan.exists() else None,
     )

@@ -317,7 +317,7 @@ def test_an_edit_of_the_plan_in_words(edit: dict[str, object], what: str) -> Non
 
 
 NOTICED = Mutant("M1", "q/reader.py", 3, "a < b → a <= b", ("t0", "t1"))
-MISSED = Mutant("M2", "q/reader.py", 4, "1 → 2", (), "equivalent: it is never read")
+MISSED = Mutant("M2", "q/reader.py", 4, "1 → 2", excuse="equivalent: it is never read")
 HALF = Strength((NOTICED, MISSED), lines=9, reached=8, left=3)
 TRUSTED = Proof(
     "reader",

@@ -70,7 +70,7 @@ def test_strong_tests_notice_everything_and_each_change_names_who_did(toolchain:
     assert (found.reason, found.left, found.lines, found.reached, len(found.mutants)) == ("", 0, 4, 4, 6)
     below, above, between = (f"{P}::test_{name}" for name in ("below", "above", "between"))
     assert by_change["def clamp(n, low, high): ... → def clamp(n, low, high): return None"] == (below, above, between)
-    assert by_change["if n < low → if True"] == (above, between)
+    assert by_change["if n < low → if True"] == (above,), "for what is not extreme, the first one is enough"
     assert by_change["return low → return None"] == (below,)
     # what tells n from low at n == low is no change of behaviour, and nobody can notice it
     assert {mutant.change for mutant in found.survivors} <= {"n < low → n <= low", "n > high → n >= high"}
@@ -289,8 +289,8 @@ def test_a_program_that_notices_its_format_has_no_mutants(toolchain: PytestToolc
 
 
 def test_an_endless_loop_is_noticed_by_the_test_that_was_running(toolchain: PytestToolchain) -> None:
-    source = "def count(n):\n    total = 0\n    while n > 0:\n        n -= 1\n        total += 1\n    return total\n"
-    tests = "from x import count\ndef test_zero():\n    assert count(0) == 0\ndef test_two():\n    assert count(2) == 2\ndef test_last():\n    assert count\n"
+    source = "def count(n):\n    while n > 0:\n        n -= 1\n    return n\n"
+    tests = "from x import count\ndef test_zero():\n    assert count(0) == 0\ndef test_two():\n    assert count(2) == 0\ndef test_last():\n    assert count\n"
     began = time.monotonic()
     found = measured(toolchain, source, tests, most=20)
     by_change = {mutant.change: mutant.killed_by for mutant in found.mutants}
@@ -304,7 +304,7 @@ def test_an_endless_loop_is_noticed_by_the_test_that_was_running(toolchain: Pyte
     ("ending", "killed_by"),
     [
         ("os._exit(0)", ["test_two"]),
-        ("raise SystemExit", ["test_two", "test_three"]),
+        ("raise SystemExit", ["test_two"]),
         ("raise KeyboardInterrupt", ["test_two"]),
     ],
 )
@@ -415,7 +415,7 @@ class Scripted:
     def scratch(self) -> Iterator[Path]:
         yield self._place
 
-    def try_tests(self, tree: Files, tests: Files, ids: Sequence[str], seconds: float) -> Trial:
+    def try_tests(self, tree: Files, tests: Files, ids: Sequence[str], seconds: float, first: bool = False) -> Trial:
         if self._tracing is not None:
             self._tracing.rows["x.py"] = set(range(1, 99))
             return Trial(("traced tests may fail",))
@@ -441,7 +441,7 @@ def passes_unchanged(otherwise: Trial) -> Callable[[str, float], Trial]:
 
 def test_switched_off_nothing_runs(tmp_path: Path) -> None:
     toolchain = Scripted(tmp_path, lambda *_: Trial())
-    assert toolchain.measure(mutants=0) == Strength(reason="not measured: mutants are switched off")
+    assert toolchain.measure(mutants=0) == Strength(reason="mutants are switched off")
     assert toolchain.tried == []
 
 

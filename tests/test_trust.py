@@ -204,12 +204,17 @@ def proof(component: str, **covering: tuple[str, ...]) -> Proof:
 
 def test_what_is_not_proven_and_why() -> None:
     proofs = {"a": proof("a", R2=("t1",)), "b": replace(proof("b", R3=("t2",)), status="failed")}
-    assert unproven(PLAN, WHOLE, proofs, None) == {"R1": "no test of a is for it", "R3": "b is not proven"}
+    assert unproven(PLAN, WHOLE, proofs, None) == {"R1": "b is not proven", "R3": "b is not proven"}
     assert unproven(PLAN, WHOLE, {}, None) == {
         "R1": "a, b are not proven",
         "R2": "a is not proven",
         "R3": "b is not proven",
     }
+
+
+def test_a_requirement_is_not_proven_where_no_test_is_for_it() -> None:
+    proofs = {"a": proof("a", R2=("t1",)), "b": proof("b", R3=("t2",))}
+    assert unproven(PLAN, WHOLE, proofs, None) == {"R1": "no test of a, b is for it"}
 
 
 def test_all_is_proven_when_one_owner_of_each_requirement_has_a_test_for_it() -> None:

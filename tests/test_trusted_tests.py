@@ -360,8 +360,8 @@ def test_mutants_can_be_switched_off() -> None:
 
 
 def test_a_test_that_notices_nothing_is_replaced_when_the_new_one_does() -> None:
-    idle = Strength((Mutant("M1", "a.py", 3, "a → b", ("t1",)),), 9, 8)
-    better = Strength((Mutant("M1", "a.py", 3, "a → b", ("t1", "t2")),), 9, 8)
+    idle = Strength((Mutant("M1", "a.py", 3, "a → b", ("t1",), extreme=True),), 9, 8)
+    better = Strength((Mutant("M1", "a.py", 3, "a → b", ("t1", "t2"), extreme=True),), 9, 8)
     code = "t1 t2 t2~"
     run = strengthened(Strengthening(replaced={"t2": "t2~"}), [idle, better, better], code=[code])
     worse = strengthened(Strengthening(replaced={"t2": "t2~"}), [idle, idle, idle], code=[code])
@@ -369,6 +369,22 @@ def test_a_test_that_notices_nothing_is_replaced_when_the_new_one_does() -> None
     assert run.strategy.told == [("a:strengthen", ((), ("t2",), ()))]
     assert run.proof.tests == {TESTS: "t1 t2~"}
     assert worse.proof.tests == {TESTS: "t1 t2"}
+
+
+@pytest.mark.parametrize(
+    ("mutants", "left"),
+    [
+        ([Mutant("M1", "a.py", 3, "a → b", ("t1",))], 0),
+        ([Mutant("M1", "a.py", 3, "a → b", ("t1",), extreme=True)], 5),
+        ([], 0),
+    ],
+    ids=["nothing extreme was tried", "not all that is extreme was tried", "nothing was tried"],
+)
+def test_no_test_is_called_idle_before_it_could_have_noticed_anything(mutants: list[Mutant], left: int) -> None:
+    run = strengthened(Strengthening(), [Strength(tuple(mutants), 9, 8, left)])
+
+    assert run.proof.status == "passed"
+    assert not run.strategy.told
 
 
 # -- amendments may not weaken

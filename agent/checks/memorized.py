@@ -21,7 +21,7 @@ import ast
 import hashlib
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -35,8 +35,10 @@ from graphs.values import Example, Files
 
 SAID_CHARS = 60
 """Of each value that is named."""
-_MOST_PAIRS = 5_000
+_MOST_PAIRS = 2_000
 """Pairs of the code that are looked at."""
+_MOST_CASES = 100
+"""Tests and rows with the same input that are looked at."""
 _MOST_CHARS = 4_000
 """Characters and items of a value; a larger one is not known."""
 _LARGE = 10**1000
@@ -91,12 +93,12 @@ def memorized(brief: Brief, before: Files, after: Files, tests: Files) -> tuple[
         suspects += [(table, new)] if new else []
     if not suspects:
         return ()
-    cases = [case for path, source in tests.items() if is_test_file(path) for case in _cases_of(source)]
+    asking = _Tests(tests, {asked.measure for _, new in suspects for asked, _ in new})
     found: dict[str, str] = {}
     inputs: set[str] = set()
     enough = False
     for table, new in suspects:
-        hits = [(a, g, c.test) for a, g in new for c in cases if c.puts_in(a) and c.expects(g)]
+        hits = [(asked, gives, case.test) for asked, gives in new for case in asking(asked) if case.expects(gives)]
         known_here = {_key(asked.value) for asked, _, _ in hits}
         if 2 * len(known_here) >= table.size:
             inputs |= known_here
@@ -251,6 +253,12 @@ class _Gives:
     printed: bool = False
     """As text and a line end."""
 
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Of the value, in all forms in which it may be met."""
+        text = _as_text(self.value)
+        return frozenset(map(_key, [self.value, text, f"{text}\n"] if self.printed else [self.value]))
+
 
 @dataclass(frozen=True)
 class _Case:
@@ -265,35 +273,45 @@ class _Case:
     parts: tuple[str, ...] = ()
     """Texts that it looks for in what it gets."""
 
-    def puts_in(self, asked: _Asked) -> bool:
-        """Whether the value is one of its inputs, or a tuple of them, or what is measured of one."""
-        value = asked.value
-        if asked.measure:
-            return _key(value) in self._measured[asked.measure]
-        return _key(value) in self.inputs or (
-            type(value) is tuple and len(value) > 1 and all(_key(item) in self.inputs for item in value)
-        )
-
-    @cached_property
-    def _measured(self) -> Mapping[str, frozenset[str]]:
-        """Measure → what it is of the inputs, as keys."""
-        values = self.inputs.values()
-        texts = (v.encode("utf-8", "surrogatepass") if isinstance(v, str) else v for v in values)
-        data = [text for text in texts if isinstance(text, bytes)]
-        measured: dict[str, Iterable[object]] = {
-            "len": [len(v) for v in values if isinstance(v, str | bytes | list | tuple | dict | set)],
-            "str": map(_as_text, values),
-            "repr": map(_key, values),
-            "hexdigest": [hashlib.new(name, d, usedforsecurity=False).hexdigest() for name in _DIGESTS for d in data],
-        }
-        return {name: frozenset(map(_key, found)) for name, found in measured.items()}
-
     def expects(self, gives: _Gives) -> bool:
-        """Whether it expects just that value."""
+        """Whether it expects just that value, or a text with something in it that it looks for."""
         value = gives.value
-        forms = [value, _as_text(value), f"{_as_text(value)}\n"] if gives.printed else [value]
-        part = isinstance(value, str) and any(part in value for part in self.parts)
-        return part or any(_key(form) in self.expected for form in forms)
+        part = bool(self.parts) and isinstance(value, str) and any(part in value for part in self.parts)
+        return part or not self.expected.isdisjoint(gives.keys)
+
+
+class _Tests:
+    """The cases of test files, by what they put in."""
+
+    def __init__(self, tests: Files, measures: Collection[str]) -> None:
+        """``measures``: those by which it is asked."""
+        self._by_input: dict[tuple[str, str], list[_Case]] = {}
+        cases = [case for path, source in tests.items() if is_test_file(path) for case in _cases_of(source)]
+        for case in cases:
+            keys = {
+                (name, _key(m)) for name in {"", *measures} for v in case.inputs.values() for m in _measured(name, v)
+            }
+            for key in keys:
+                self._by_input.setdefault(key, []).append(case)
+
+    def __call__(self, asked: _Asked) -> Iterator[_Case]:
+        """Cases that put in the value, or a tuple of what they put in, or one of which it is a measure."""
+        value = asked.value
+        several = type(value) is tuple and len(value) > 1 and not asked.measure
+        found = self._by_input.get((asked.measure, _key(value)), [])
+        if several and not found:
+            found = [c for c in self._by_input.get(("", _key(value[0])), ()) if all(_key(v) in c.inputs for v in value)]
+        return islice(found, _MOST_CASES)
+
+
+def _measured(name: str, value: Any) -> Iterable[Any]:
+    if name == "len":
+        return [len(value)] if isinstance(value, str | bytes | list | tuple | dict | set) else []
+    if name == "hexdigest":
+        data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+        digests = _DIGESTS if isinstance(data, bytes) else ()
+        return [hashlib.new(algorithm, data, usedforsecurity=False).hexdigest() for algorithm in digests]
+    return [{"str": _as_text, "repr": _key}[name](value)] if name else [value]
 
 
 def _cases_of(source: str) -> list[_Case]:

@@ -169,7 +169,8 @@ class Candidate:
             return None
         finally:
             self.slot.set(old)
-        return Mutant(f"M{self.number}", self.path, self.line, f"{_short(before)} → {_short(after)}"), text
+        change = f"{_short(before)} → {_short(after)}"
+        return Mutant(f"M{self.number}", self.path, self.line, change, extreme=self.rank == EXTREME), text
 
 
 @dataclass(frozen=True)

@@ -328,14 +328,16 @@ class PytestToolchain:
                 good.append(case.id)
         return RedReport(tuple(good), tuple(problems), verdict)
 
-    def try_tests(self, tree: Files, tests: Files, ids: Sequence[str], seconds: float) -> Trial:
-        """One run of the declared tests, of at most ``seconds``: nothing is tried twice or poisoned."""
+    def try_tests(self, tree: Files, tests: Files, ids: Sequence[str], seconds: float, first: bool = False) -> Trial:
+        """One run of the declared tests, of at most ``seconds``: nothing is tried twice or poisoned. ``first``: it ends with
+        the first that does not pass."""
         declared = frozenset(declared_ids(tests))
         runnable = _files_of(ids, declared)
         if not runnable:
             return Trial(tuple(ids))
         with self._laid_out("tree", tree) as source:
-            run = self._run(source, tests, runnable, self._at_most(seconds))
+            only_these = declared <= set(ids)  # another test that fails must not keep these from being run
+            run = self._run(source, tests, runnable, self._at_most(seconds), first=first and only_these)
         cases = [_case(name, declared, replace(run, distrust="")) for name in ids]
         failed = [case.id for case in cases if case.outcome != "passed"]
         if run.distrust:
@@ -379,7 +381,13 @@ class PytestToolchain:
         }
 
     def _run(
-        self, source: Path, tests: Files, files: Sequence[str], limits: SandboxLimits, poison: bool = False
+        self,
+        source: Path,
+        tests: Files,
+        files: Sequence[str],
+        limits: SandboxLimits,
+        poison: bool = False,
+        first: bool = False,
     ) -> _Run:
         key = secrets.token_bytes(32)
         frozen_tests = dict(tests)
@@ -406,6 +414,7 @@ class PytestToolchain:
                     WORK,
                     f"{TOOLS}/pytest.ini",
                     self.packages,
+                    "1" if first else "0",
                     *files,
                 ),
                 source=source,

@@ -72,8 +72,8 @@ class Toolchain(Protocol):
         """All its mounts."""
         ...
 
-    def try_tests(self, tree: Files, tests: Files, ids: Sequence[str], seconds: float) -> Trial:
-        """One run of the declared tests, of at most ``seconds``."""
+    def try_tests(self, tree: Files, tests: Files, ids: Sequence[str], seconds: float, first: bool = False) -> Trial:
+        """One run of the declared tests, of at most ``seconds``; ``first``: it ends with the first that does not pass."""
         ...
 
     def try_example(self, tree: Files, example: Example, seconds: float) -> Trial:
@@ -145,7 +145,7 @@ def measure(
         return Strength(lines=lines, reason=reason, seconds=time.monotonic() - began)
 
     if limits.mutants <= 0:
-        return Strength(reason="not measured: mutants are switched off")
+        return Strength(reason="mutants are switched off")
     if not ids and not examples:
         return nothing("there is neither a test nor an example")
     program = mutants.read({path: tree[path] for path in own if path in tree})
@@ -232,7 +232,8 @@ class _Bench:
     def attempt(self, mutant: Mutant, text: str) -> Mutant | None:
         """The mutant and what noticed it; ``None`` when time was up before all had been tried, or the machine is to blame."""
         tree = {**self._tree, mutant.path: text}
-        tests = partial(self._toolchain.try_tests, tree, self._tests, self._ids)
+        # Which tests notice nothing is told from the extreme ones; for all others it is enough that one does.
+        tests = partial(self._toolchain.try_tests, tree, self._tests, self._ids, first=not mutant.extreme)
         examples = [partial(self._toolchain.try_example, tree, example) for example in self._examples]
         try:
             killed_by = self._failed(self._test_seconds, [tests] if self._ids else [])

@@ -75,8 +75,15 @@ class Account:
         return sorted(tried, key=lambda m: bool(m.get("killed_by")))
 
     def noticed(self, test_id: str) -> int:
-        """How many of them the test noticed."""
+        """How many of them the test noticed, at least: of most only the first that noticed it is known."""
         return sum(test_id in entries(m, "killed_by") for m in self.mutants())
+
+    def weak(self, test_id: str) -> bool:
+        """Whether a test noticed nothing, not even functions that do nothing any more; not told while those are not all tried."""
+        from graphs.trust import idle
+        from graphs.values import Strength, from_json
+
+        return "::" in test_id and bool(idle([test_id], from_json(Strength, dict(self.strength))))
 
     def requirements(self, test_id: str) -> list[str]:
         """Ids of those it proves."""
@@ -213,10 +220,12 @@ def _case_lines(known: Account, test_id: str, passed: bool) -> Iterator[str]:
     if wanted := known.requirements(test_id):
         parts.append(f"for {names(wanted, 6)}")
     tried, noticed = len(known.mutants()), known.noticed(test_id)
-    if tried and passed and "::" in test_id:
-        parts.append(f"noticed {noticed or 'none'} of {tried} change{'s' * (tried != 1)} of the code")
-    elif noticed and passed:  # an example is only tried on what tests do not notice
+    if passed and noticed and "::" in test_id:
+        parts.append(f"noticed at least {noticed} of {tried} change{'s' * (tried != 1)} of the code")
+    elif passed and noticed:  # an example is only tried on what tests do not notice
         parts.append(f"noticed {noticed} of the changes that no test noticed")
+    elif passed and known.weak(test_id):
+        parts.append(f"noticed none of the {tried} changes of the code")
     if parts:
         yield f"      {' · '.join(parts)}"
     yield from _history_lines(known, test_id)

@@ -40,7 +40,7 @@ def show(run: str | None, component: str | None, calls: bool, key: str | None, a
     feedback, covered, unproven (these five as in `agent run --json`), amended, added, dropped and quarantined
     ({component, id, reason} of each test that was replaced, added for what went unnoticed, taken out again, and set
     aside) and calls; with a component also "component" (as in plan.yaml), "state", "mutants" ({id, path, line, change,
-    killed_by, excuse} of each change of its code that tests were tried on), "history" (its events) and only its calls;
+    killed_by, extreme, excuse} of each change of its code that tests were tried on), "history" (its events) and only its calls;
     with --call only "call". Prompts and answers are included with --calls and --call.
     """
     from agent.store.journal import SqliteJournal

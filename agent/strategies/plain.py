@@ -57,6 +57,10 @@ EVIDENCE_CHARS = 1000
 """Of each sentence of evidence."""
 FRESH_TEMPERATURE = 1.0
 """Of code that is written a second time, at least: it is worth something only when it comes out otherwise."""
+LINES_AROUND = 4
+"""Lines of code shown before and after a change that went unnoticed."""
+LINE_CHARS = 160
+"""Of each of them."""
 MOST_PARTS = 4
 """Parts one split may make; more would be a new plan and not a smaller cut."""
 
@@ -213,7 +217,13 @@ class Plain:
         return await self._ask("test", self._building(brief, "amend", attempt, prompt), read)
 
     async def strengthen(
-        self, brief: Brief, tests: Files, survivors: Sequence[Mutant], idle: Sequence[str], differ: Sequence[str]
+        self,
+        brief: Brief,
+        files: Files,
+        tests: Files,
+        survivors: Sequence[Mutant],
+        idle: Sequence[str],
+        differ: Sequence[str],
     ) -> Strengthening:
         """New tests for what went unnoticed, or why there is none, and tests instead of those that notice nothing.
 
@@ -235,7 +245,7 @@ class Plain:
             brief=self._brief(brief),
             component=brief.component,
             tests=tests,
-            survivors=shown,
+            survivors=[(mutant, _around(files, mutant)) for mutant in shown],
             more=len(survivors) - len(shown),
             idle=asked_idle,
             differ=differ,
@@ -389,6 +399,16 @@ class Plain:
             temperature=self._temperature,
             priority=brief.priority,
         )
+
+
+def _around(files: Files, mutant: Mutant) -> str:
+    """The lines of the code about a change, the changed one marked."""
+    lines = files.get(mutant.path, "").splitlines()
+    first = max(0, mutant.line - 1 - LINES_AROUND)
+    shown = lines[first : mutant.line + LINES_AROUND]
+    return "\n".join(
+        f"{'>' if first + n + 1 == mutant.line else ' '} {line}"[:LINE_CHARS] for n, line in enumerate(shown)
+    )
 
 
 def _surroundings(brief: Brief, component: Component) -> Plan:

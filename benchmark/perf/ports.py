@@ -61,7 +61,13 @@ class Ports:
         raise NotImplementedError
 
     async def strengthen(
-        self, brief: Brief, tests: Files, survivors: Sequence[Mutant], idle: Sequence[str], differ: Sequence[str]
+        self,
+        brief: Brief,
+        files: Files,
+        tests: Files,
+        survivors: Sequence[Mutant],
+        idle: Sequence[str],
+        differ: Sequence[str],
     ) -> Strengthening:
         """Of one component."""
         raise NotImplementedError

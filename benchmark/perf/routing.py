@@ -416,7 +416,13 @@ class Author(Ports):
         return Amendment(replaced, kept, "the contract says otherwise")
 
     async def strengthen(
-        self, brief: Brief, tests: Files, survivors: Sequence[Mutant], idle: Sequence[str], differ: Sequence[str]
+        self,
+        brief: Brief,
+        files: Files,
+        tests: Files,
+        survivors: Sequence[Mutant],
+        idle: Sequence[str],
+        differ: Sequence[str],
     ) -> Strengthening:
         """Held-out tests, for those of the changes that have to do with one of them; idle tests stay as they are."""
         luck = self._luck("strengthen")
