@@ -69,7 +69,7 @@ def component_graph() -> CompiledStateGraph[State, Context, State, State]:
     builder.add_edge("repair", "judge")
     builder.add_conditional_edges("candidate", after_candidate, ["judge", END])
     builder.add_edge("amend", "judge")
-    builder.add_conditional_edges("strengthen", after_strengthen, ["judge", END])
+    builder.add_conditional_edges("strengthen", after_strengthen, ["judge", "repair", END])
     return builder.compile(name="component")
 
 
@@ -98,6 +98,7 @@ async def prove(context: Context) -> Outcome:
     best = lines[0] if lines else None
     strength = state.get("strength") if best and state.get("measured") == dict(best.files) else None
     proven = best.verdict.passed if best else frozenset()
+    open_ids = {case.id for case in best.verdict.failing} if best else set()
     proof = Proof(
         component=brief.component.id,
         key=brief.key,
@@ -123,7 +124,9 @@ async def prove(context: Context) -> Outcome:
             test_ids=proof.test_ids,
             clashes=tuple(state["clashes"]),
             disputes=tuple(
-                f"the repairer holds {names([i])} to be wrong: {why}" for i, why in state["disputed"].items()
+                f"the repairer holds {names([i])} to be wrong: {why}"
+                for i, why in state["disputed"].items()
+                if i in open_ids
             ),
             missing=tuple(state["missing"]),
             reason=state["end"],

@@ -110,14 +110,18 @@ def _told_alike(seen: str) -> str:
     return raised[1] if raised and raised[1] not in SLIPS else seen
 
 
-def in_doubt(lines: Sequence[Line], test_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Tests that every one of at least two independent programs fails in the same way → what each did."""
+def in_doubt(
+    lines: Sequence[Line], test_ids: Collection[str], disputed: Collection[str] = ()
+) -> dict[str, tuple[str, ...]]:
+    """Tests that every one of at least two independent programs fails → what each did: in the same way, or in whatever way
+    where a repairer has ``disputed`` the test."""
     if len(lines) < 2:
         return {}
     seen = [{case.id: observation(case) for case in line.verdict.failing} for line in lines]
     agreed: dict[str, tuple[str, ...]] = {}
     for test_id, first in seen[0].items():
-        if first and test_id in test_ids and len({_told_alike(other.get(test_id, "")) for other in seen}) == 1:
+        all_fail = first and test_id in test_ids and all(other.get(test_id) for other in seen)
+        if all_fail and (test_id in disputed or len({_told_alike(other[test_id]) for other in seen}) == 1):
             agreed[test_id] = tuple(other[test_id] for other in seen)
     return dict(list(agreed.items())[:MOST_DOUBTS])
 

@@ -226,7 +226,7 @@ async def _climb(state: State, update: State, context: Context, stuck: str) -> S
     best = lines_of(state)[0]
     if not best.verdict.failing and state["step"] != "amend":  # what it failed was set aside while another was judged
         return {**update, **_again(state, best.files)}
-    agreed = in_doubt(lines_of(state), state["test_ids"])
+    agreed = in_doubt(lines_of(state), state["test_ids"], state["disputed"])
     following: Rung | None = None
     reason = stuck
     if "candidate" in rungs and "candidate" not in tried:

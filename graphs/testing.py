@@ -15,7 +15,7 @@ from langgraph.graph import END
 from langgraph.runtime import Runtime
 
 from graphs import events, trust
-from graphs.component_context import Context, State, count, line_data, lines_of, names, only
+from graphs.component_context import Context, State, count, failing, line_data, lines_of, names, only
 from graphs.errors import AnswerError, LimitReached, ModelError
 from graphs.evidence import doubts, in_doubt
 from graphs.ports import RedReport
@@ -153,7 +153,7 @@ async def amend(state: State, runtime: Runtime[Context]) -> State:
     """Ask the test writer about tests that the independent programs agree against; the contract decides."""
     context = runtime.context
     await context.step("amend")
-    agreed = in_doubt(lines_of(state), state["test_ids"])
+    agreed = in_doubt(lines_of(state), state["test_ids"], state["disputed"])
     asked = doubts(agreed, {i: context.checker.source(state["tests"], i) for i in agreed})
     best = state["lines"][state["current"]]
     again: State = {"files": best["files"], "step": "amend", "attempt": state["attempt"] + 1}
@@ -168,7 +168,7 @@ async def amend(state: State, runtime: Runtime[Context]) -> State:
         for i, why in answer.kept.items()
         if i in agreed
     }
-    tests, refused = await _replace(state, context, only(answer.replaced, agreed), answer.reason, agreed)
+    tests, refused = await _replace(state, context, only(answer.replaced, agreed), answer.reasons, agreed)
     for test_id, sentence in kept.items():
         await context.decide("keep the test", sentence, "contract", tests=[test_id])
     for test_id, sentence in refused.items():
@@ -179,7 +179,7 @@ async def amend(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def _replace(
-    state: State, context: Context, replaced: Files, reason: str, evidence: Mapping[str, Sequence[str]]
+    state: State, context: Context, replaced: Files, reasons: Files, evidence: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The tests with those replaced that count, and test id → why the others do not: a test that takes the place of another must fail
     on the stub, and where the program passes it, it must notice a change of the program."""
@@ -198,7 +198,12 @@ async def _replace(
             refused[test_id] = f"{names([test_id])} could not be amended: the new test does not count, because {why}"
             continue
         before, tests = context.checker.source(tests, test_id), changed
-        body = {"before": before, "after": source, "reason": reason, "evidence": list(evidence.get(test_id, ()))}
+        body = {
+            "before": before,
+            "after": source,
+            "reason": reasons.get(test_id, ""),
+            "evidence": list(evidence.get(test_id, ())),
+        }
         await context.emit(events.TEST_AMENDED, id=test_id, **body)
     return tests, refused
 
@@ -247,6 +252,8 @@ async def strengthen(state: State, runtime: Runtime[Context]) -> State:
     )
     await context.emit(events.STRENGTH_MEASURED, strength=to_json(strength))
     update: State = {"strength": to_json(strength), "measured": files}
+    if strength.flaky:
+        return {**update, **await _by_chance(state, context, strength.flaky)}
     useless = _useless(state, strength)
     if useless:
         why = "it does not notice the change of the code that it was written for"
@@ -261,8 +268,23 @@ async def strengthen(state: State, runtime: Runtime[Context]) -> State:
 
 
 def after_strengthen(state: State) -> str:
-    """To the verdict on new tests, if there are any."""
-    return END if state.get("end") else "judge"
+    """To the verdict on new tests, if there are any, or back to work on a program that chance has a part in."""
+    return END if state.get("end") else state["next"]
+
+
+async def _by_chance(state: State, context: Context, flaky: Sequence[str]) -> State:
+    """What passed does so by chance: the tests are set aside where they are to blame, else the program goes back to work."""
+    lines, current = list(state["lines"]), state["current"]
+    files, verdict = lines[current]["files"], from_json(Verdict, lines[current]["verdict"])
+    why = "it passed, and failed when the same code was run again"
+    cases = (replace(c, outcome="flaky", message=why) if c.id in flaky else c for c in verdict.cases)
+    verdict = replace(verdict, status="failed", cases=tuple(cases), reason=f"{names(list(flaky))}: {why}")
+    lines[current] = line_data(files, verdict)
+    out = await quarantine({**state, "files": files, "lines": lines}, context, verdict)
+    if out:
+        return {**out, "files": files, "step": "amend", "attempt": state["attempt"] + 1, "next": "judge"}
+    await context.decide("repair", failing(verdict), "code")
+    return {"lines": lines, "next": "repair"}
 
 
 def _useless(state: State, strength: Strength) -> list[str]:
@@ -296,7 +318,7 @@ async def _asked(state: State, context: Context, strength: Strength, idle: Seque
         await context.emit(events.STRENGTH_MEASURED, strength=update["strength"])
     source = context.checker.source
     replaced = only(answer.replaced, idle)
-    tests, _ = await _replace(state, context, replaced, "it noticed no change of the code", {})
+    tests, _ = await _replace(state, context, replaced, dict.fromkeys(replaced, "it noticed no change of the code"), {})
     extended, ids = await _extended({**state, "tests": tests}, context, answer, strength)
     if not ids and tests == state["tests"]:
         return {**update, "end": "passed"}
@@ -309,6 +331,7 @@ async def _asked(state: State, context: Context, strength: Strength, idle: Seque
         "files": state["lines"][state["current"]]["files"],
         "step": "strengthen",
         "attempt": state["attempt"] + 1,
+        "next": "judge",
     }
 
 

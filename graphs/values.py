@@ -308,8 +308,8 @@ class Amendment:
     """Test id → its new source: one function of the same name."""
     kept: Files = field(default_factory=dict)
     """Test id → why it stays as it is."""
-    reason: str = ""
-    """Why, from the contract."""
+    reasons: Files = field(default_factory=dict)
+    """Test id → why it is replaced, from the contract."""
 
 
 @dataclass(frozen=True)
@@ -357,6 +357,8 @@ class Strength:
     """Mutants that were not tried, for want of time."""
     reason: str = ""
     """Why nothing was measured, in one sentence; empty when it was."""
+    flaky: tuple[str, ...] = ()
+    """Tests that failed and passed on the unchanged code, which is why nothing was measured."""
     seconds: float = 0.0
     """Wall time."""
 

@@ -92,9 +92,7 @@ def test_one_that_is_ahead_of_all_is_said_to_be_so(programs: list[str], reason: 
 def test_a_call_that_a_program_has_no_result_for_is_a_difference() -> None:
     assert vote([line("a"), line("a")], ANCHORS, {0: {"f(1)": "2"}}).differ == (), "of the other nothing is known"
     both = {0: {"f(1)": "2", "f(2)": "3"}, 1: {"f(2)": "3"}}
-    assert vote([line("a"), line("a")], ANCHORS, both).differ == (
-        "f(1) gives 2 in 1, nothing in 1 of 2 programs",
-    )
+    assert vote([line("a"), line("a")], ANCHORS, both).differ == ("f(1) gives 2 in 1, nothing in 1 of 2 programs",)
 
 
 def test_only_so_many_differences_are_told() -> None:

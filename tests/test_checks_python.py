@@ -327,6 +327,22 @@ def test_what_fails_and_passes_on_the_same_files_is_flaky(tests: str, outcomes: 
     assert verdict.seconds > 0.1
 
 
+@pytest.mark.parametrize(
+    ("second", "outcome"),
+    [
+        ("assert TURN < 2, 'the second time'", "flaky"),
+        ("if TURN == 2: raise KeyError('the second time')", "flaky"),
+        ("assert TURN < 3", "passed"),
+    ],
+)
+def test_what_passes_and_fails_by_itself_when_it_is_poisoned_is_flaky(second: str, outcome: str, turns: Turns) -> None:
+    verdict = proven_in_turns(turns, f"{TURN}def test_good():\n    assert 1\ndef test_a():\n    {second}\n")
+    assert [case.outcome for case in verdict.cases] == ["passed", outcome], verdict
+    assert ("the second time" in verdict.cases[1].message) == (outcome == "flaky")
+    assert verdict.status == ("failed" if outcome == "flaky" else "passed")
+    assert len(turns.jobs) == 2, "it costs no further run"
+
+
 def test_a_flaky_test_is_told_with_how_it_failed(turns: Turns) -> None:
     verdict = proven_in_turns(turns, FAILS_ONCE)
     assert verdict.cases[1].message.startswith(

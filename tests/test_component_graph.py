@@ -349,7 +349,7 @@ def doubted(amendment: Amendment, code: Sequence[str] = ("t1 t2=5", "t1 t2=5"), 
 
 
 def test_a_test_that_independent_programs_fail_alike_is_amended_and_the_whole_story_is_told() -> None:
-    run = doubted(Amendment({"t2": "t2~"}, reason="the contract says so"), ["t1 t2=5 t2~", "t1 t2=5 t2~"])
+    run = doubted(Amendment({"t2": "t2~"}, reasons={"t2": "the contract says so"}), ["t1 t2=5 t2~", "t1 t2=5 t2~"])
 
     assert run.proof.status == "passed"
     assert run.proof.tests == {"tests/test_a.py": "t1 t2~"}

@@ -69,6 +69,26 @@ def test_a_test_is_in_doubt_only_when_all_of_several_programs_fail_it_alike(
     assert set(in_doubt(lines, ("t1", "t2"))) == doubted
 
 
+def test_a_disputed_test_is_in_doubt_when_all_programs_fail_it_in_whatever_way() -> None:
+    lines = [line(t1="5", t2="5"), line(t1="6", t2="")]
+    assert set(in_doubt(lines, ("t1", "t2"), ("t1", "t2"))) == {"t1"}
+    assert in_doubt(lines[:1], ("t1", "t2"), ("t1",)) == {}, "one program and its repairer are one voice"
+    assert in_doubt(lines, ("t2",), ("t1",)) == {}, "an example is not"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("E   ValueError: line 3: no date", "E   ValueError: not a date (line 3)", True),
+        ("E   ValueError: x", "E   KeyError: x", False),
+        ("E   TypeError: f() takes 1", "E   TypeError: g() takes 2", False),
+        ("E   assert 3 == 2", "E   assert 4 == 2", False),
+    ],
+)
+def test_errors_raised_on_purpose_agree_by_their_class(one: str, other: str, alike: bool) -> None:
+    assert bool(in_doubt([line(t1=one), line(t1=other)], ("t1",))) == alike
+
+
 BIG, SMALL = SPLIT_LINES + 1, 10
 
 

@@ -123,7 +123,7 @@ class Run:
 
     def __post_init__(self) -> None:
         script = {"a:tests": [self.tests], "a:code": self.code, "a:repair": self.repair}
-        ruling = Amendment({f"{T}::test_many": self.amended}, reason="so it is")
+        ruling = Amendment({f"{T}::test_many": self.amended}, reasons={f"{T}::test_many": "so it is"})
         self.asked = self.strategy(script, amendments={"a": ruling}, strengthened={"a": self.strengthening})
         self.journal = MemoryJournal()
         brief = replace(BRIEF, examples=tuple(self.examples))
@@ -133,8 +133,9 @@ class Run:
 
     @property
     def said(self) -> str:
-        """Every word of the journal."""
-        return "\n".join(f"{e.kind} {json.dumps(e.body, ensure_ascii=False)}" for e in self.journal.events)
+        """Every word of the journal, and what the test writer is told."""
+        words = [f"{e.kind} {json.dumps(e.body, ensure_ascii=False)}" for e in self.journal.events]
+        return "\n".join([*words, *map(str, self.asked.told)])
 
     def proves(self, text: str) -> bool:
         """Whether a program or test is part of what is called proven."""
@@ -233,7 +234,9 @@ TEST_WRITERS = {
     "a test expects what the stub does": by_test(
         "    with pytest.raises(NotImplementedError):\n        price(1)\n", held=True, found="it passes on the contract's stub"
     ),
-    "a test can find nothing but a crash": by_test("    assert price(1) == price(1)\n", held=False),
+    "a test can find nothing but a crash": by_test(
+        "    assert price(1) == price(1)\n", held=False, found=f"('{T}::test_cheat',)", limits=MEASURED
+    ),
     "an amendment asserts nothing": by_amendment(
         "    price(20)\n", held=True, found="the new test does not count, because it asserts nothing"
     ),

@@ -166,7 +166,7 @@ def test_tests_in_doubt_are_kept_or_replaced_from_the_contract() -> None:
 
     assert amendment.kept == {A: '"TOP-BEHAVIOUR" demands it.'}
     assert amendment.replaced == {B: "def test_b():\n    assert show() == 3\n"}
-    assert amendment.reason == "test_b: it counts from 3."
+    assert amendment.reasons == {B: "it counts from 3."}
 
 
 def test_a_test_in_the_place_of_another_is_for_the_same_requirements() -> None:

@@ -20,7 +20,7 @@ def goes_through(test: str, **program: Any) -> bool:
     """Whether a poisoned test ends without failing; ``test`` is the body of a function, or a whole file."""
     source = test if "def test_" in test else "def test_a():\n" + "".join(f"    {line}\n" for line in test.splitlines())
     namespace: dict[str, Any] = {**program, "__name__": __name__}
-    exec(poisoned(source), namespace)
+    exec(poisoned(source, "mark"), namespace)
     try:
         namespace["test_a"](**{name: program[name] for name in program if name == "expected"})
     except AssertionError:
@@ -197,7 +197,7 @@ LEFT_ALONE = [
 
 @pytest.mark.parametrize("test", LEFT_ALONE)
 def test_other_comparisons_are_left_as_they_are(test: str) -> None:
-    assert test in poisoned(f"def test_a():\n    {test}\n")
+    assert test in poisoned(f"def test_a():\n    {test}\n", "mark")
 
 
 def test_a_value_is_made_once_and_both_sides_in_their_order() -> None:
@@ -248,7 +248,7 @@ def test_of_any_value_the_honest_one_fails_and_each_liar_in_it_does_not(value: A
 
 def test_tripwire_and_poison_keep_the_declared_tests() -> None:
     source = 'from __future__ import annotations\ndef test_a():\n    "doc"\n    assert 1\nclass TestB:\n    def test_c(self): return 1'
-    wired, name = with_tripwire(poisoned(source))
+    wired, name = with_tripwire(poisoned(source, "mark"))
     assert declared_ids({P: wired}) == (*declared_ids({P: source}), f"{P}::{name}")
     namespace: dict[str, Any] = {"__name__": "tests.test_x"}
     exec(wired, namespace)
@@ -266,4 +266,4 @@ def test_tripwire_and_poison_keep_the_declared_tests() -> None:
     ],
 )
 def test_what_can_be_read_can_be_poisoned(source: str) -> None:
-    assert "unlike_" in poisoned(source)
+    assert "unlike_" in poisoned(source, "mark")

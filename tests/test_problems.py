@@ -459,7 +459,7 @@ def test_deep_code_is_read_or_refused_and_never_too_deep(body: str) -> None:
             return
         assert problems_of_tests({P: source}, COMPONENT, PATHS) is not None
         assert unsteady({P: source}, f"{P}::test_a") == ""
-        assert isinstance(poisoned(source), str)
+        assert isinstance(poisoned(source, "mark"), str)
         assert probes(COMPONENT, {P: source}, ()) is not None
 
     deep(100)
@@ -487,5 +487,5 @@ def test_reading_a_file_takes_no_longer_than_it_is_long(source: str) -> None:
     source = f"from pkg.x import f\n{source}"
     problems_of_tests({P: source}, COMPONENT, PATHS)
     unsteady({P: source}, f"{P}::test_a")
-    poisoned(source)
+    poisoned(source, "mark")
     probes(COMPONENT, {P: source}, ())

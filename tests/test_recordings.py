@@ -124,6 +124,19 @@ def test_a_plan_that_does_not_hold_is_cut_anew(played: tuple[str, RunResult, Pat
     assert any("sheet was split into" in line for line in told)
 
 
+def test_wrong_tests_are_found_out_and_amended(played: tuple[str, RunResult, Path]) -> None:
+    """The repairer's word changes no test: an independent program does, and the test writer."""
+    name, result, home = played
+    if name != "workdays":
+        return
+    with SqliteJournal.read(home / "runs" / result.run_id) as journal:
+        amended = [e.body for e in journal.events(kind=events.TEST_AMENDED)]
+        decided = [e.body["decision"] for e in journal.events(kind=events.COMPONENT_DECISION)]
+    assert len({body["id"] for body in amended}) >= 3
+    assert all(body["before"] != body["after"] and len(body["evidence"]) >= 2 for body in amended)
+    assert decided.index("disputed") < decided.index("fresh candidate") < decided.index("question the test")
+
+
 def test_a_changed_spec_builds_only_what_it_touches(played: tuple[str, RunResult, Path]) -> None:
     name, result, home = played
     if name != "changed":

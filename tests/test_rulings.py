@@ -64,7 +64,7 @@ def test_an_amendment_is_read(answer: str) -> None:
 
     assert amendment.kept == {DOUBTED[0]: '"it raises".'}
     assert amendment.replaced == {DOUBTED[1]: NEW_B}
-    assert amendment.reason == "test_b: the contract counts from 1."
+    assert amendment.reasons == {DOUBTED[1]: "the contract counts from 1."}
 
 
 @pytest.mark.parametrize(
@@ -264,18 +264,18 @@ def block(source: str) -> str:
 @st.composite
 def amendments(draw: st.DrawFn) -> tuple[str, Amendment]:
     """An answer in the form asked for, with noise in between, and what it says."""
-    kept, replaced, reasons, said = {}, {}, [], draw(NOISE)
+    kept, replaced, reasons, said = {}, {}, {}, draw(NOISE)
     for test_id in DOUBTED:
         name, reason = test_id.rpartition("::")[2], draw(REASONS)
         word = draw(st.sampled_from(["KEEP", "REPLACE", "UNCLEAR"]))
         said += f"\n### {test_id}\n{draw(NOISE)}\n{word}: {reason}\n{draw(NOISE)}"
         if word == "REPLACE":
             replaced[test_id] = function(name, draw(LITERALS))
-            reasons.append(f"{name}: {reason}")
+            reasons[test_id] = reason
             said += "\n" + block(replaced[test_id]) + draw(NOISE)
         else:
             kept[test_id] = f"unclear: {reason}" if word == "UNCLEAR" else reason
-    return said, Amendment(replaced, kept, "; ".join(reasons))
+    return said, Amendment(replaced, kept, reasons)
 
 
 @st.composite

@@ -235,7 +235,7 @@ UNCLEAR = World(
 )
 WRONG_TEST = World(
     script={"a:code": ["t1 t2=5 t2~", "t1 t2=5 t2~"], "a:repair": ["t1 t2=5 t2~"]},
-    answers={"amendments": {"a": Amendment({"t2": "t2~"}, reason="the contract says 5")}},
+    answers={"amendments": {"a": Amendment({"t2": "t2~"}, reasons={"t2": "the contract says 5"})}},
 )
 OPEN = World(
     plan_of(*CHAIN.components, component("x")),

@@ -439,6 +439,23 @@ def passes_unchanged(otherwise: Trial) -> Callable[[str, float], Trial]:
     return lambda text, seconds: Trial() if text == PLAIN else otherwise
 
 
+@pytest.mark.parametrize(
+    ("then", "flaky", "words"),
+    [
+        (Trial(), IDS[:1], "failed and passed on the same code"),
+        (Trial(IDS[:1]), (), "nothing but its formatting changed"),
+        (Trial(IDS[1:]), IDS[:1], "failed and passed on the same code"),
+    ],
+)
+def test_what_fails_on_the_unchanged_code_is_tried_once_more(
+    then: Trial, flaky: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    turns = iter([Trial(IDS[:1]), then])
+    found = Scripted(tmp_path, lambda *_: next(turns)).measure()
+    assert (found.flaky, found.mutants) == (flaky, ())
+    assert words in found.reason
+
+
 def test_switched_off_nothing_runs(tmp_path: Path) -> None:
     toolchain = Scripted(tmp_path, lambda *_: Trial())
     assert toolchain.measure(mutants=0) == Strength(reason="mutants are switched off")

@@ -106,7 +106,7 @@ def test_a_disputed_test_that_an_independent_program_fails_alike_is_amended() ->
     code = "t1 t2=5 t2~"
     strategy = ScriptedStrategy(
         script("t1 t2", [code, code], [f"{code} t2?"]),
-        amendments={"a": Amendment({"t2": "t2~"}, reason="it does")},
+        amendments={"a": Amendment({"t2": "t2~"}, reasons={"t2": "it does"})},
     )
     run = Loop(strategy, replace(LADDER, no_progress=5))
 
@@ -162,7 +162,9 @@ def test_several_programs_are_written_at_once_judged_alike_and_the_consensus_goe
 
 def test_a_test_that_all_first_programs_fail_alike_is_questioned_before_anything_is_repaired() -> None:
     code = ["t1 t2=5 t2~", "t1 t2=5 t2~ "]
-    strategy = ScriptedStrategy(script("t1 t2", code), amendments={"a": Amendment({"t2": "t2~"}, reason="it does")})
+    strategy = ScriptedStrategy(
+        script("t1 t2", code), amendments={"a": Amendment({"t2": "t2~"}, reasons={"t2": "it does"})}
+    )
     run = Loop(strategy, replace(LADDER, candidates=2))
 
     assert run.decisions == ["go on with program 1", "question the test"]
@@ -227,6 +229,22 @@ def test_a_test_that_is_flaky_on_independent_programs_is_set_aside() -> None:
     assert run.proof.quarantined == {
         "t2": "it failed and passed on the same files, with each of two independent programs"
     }
+
+
+def test_chance_that_shows_only_when_strength_is_measured_is_dealt_with_alike() -> None:
+    seen = Strength(reason="t2 failed and passed on the same code", flaky=("t2",))
+
+    def run(chances: Mapping[str, str]) -> Loop:
+        strategy = ScriptedStrategy(script("t1 t2", ["t1 t2"], ["t1 t2 x"]))
+        return Loop(strategy, checker=ScriptedChecker(chances=chances, strengths={"a": [seen, KILLED]}))
+
+    by_test, by_code = run({"t2": "the clock"}), run({})
+
+    assert (by_test.proof.status, by_test.proof.test_ids) == ("passed", ("t1",))
+    assert list(by_test.proof.quarantined) == ["t2"]
+    assert (by_code.proof.status, by_code.proof.files) == ("passed", {"a.py": "t1 t2 x"})
+    assert by_code.said("repair")["fault"] == "code"
+    assert by_code.proof.strength == KILLED
 
 
 def test_where_chance_leaves_no_test_nothing_is_proven() -> None:
@@ -393,7 +411,7 @@ def test_no_test_is_called_idle_before_it_could_have_noticed_anything(mutants: l
 def test_an_amendment_that_notices_nothing_is_refused() -> None:
     code = "t1 t2=5 t2~"
     strategy = ScriptedStrategy(
-        script("t1 t2", [code, code], [code]), amendments={"a": Amendment({"t2": "t2~"}, reason="it does")}
+        script("t1 t2", [code, code], [code]), amendments={"a": Amendment({"t2": "t2~"}, reasons={"t2": "it does"})}
     )
     weak = Strength((Mutant("M1", "a.py", 3, "a → b"), Mutant("M2", "a.py", 4, "c → d", ("t1",))), 9, 8)
     run = Loop(strategy, checker=ScriptedChecker(strengths={"a": [weak]}))
@@ -437,7 +455,9 @@ STRENGTHS = st.lists(
     max_size=3,
 )
 RULINGS: Mapping[str, Any] = {
-    "amendments": st.sampled_from([Amendment({"t2": "t2~"}, reason="r"), Amendment(kept={"t2": "k"}), Amendment()]),
+    "amendments": st.sampled_from(
+        [Amendment({"t2": "t2~"}, reasons={"t2": "r"}), Amendment(kept={"t2": "k"}), Amendment()]
+    ),
     "strengthened": st.sampled_from(
         [
             Strengthening(),

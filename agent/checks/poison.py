@@ -69,16 +69,15 @@ def unlike_{mark}(one, two, first):
 '''
 
 
-def poisoned(source: str) -> str:
+def poisoned(source: str, mark: str) -> str:
     """The source with a failing assertion where a test that it declares ends or returns; ``SyntaxError`` as in
-    :func:`parsed`.
+    :func:`parsed`. The assertion says ``mark``, an identifier, so that it can be told from those of the test.
 
     At the end and not at the start: everything happens as before, so a forger that whitewashes the tests which called
     it, or which end by an exception, whitewashes these too. The one exception: where something is found equal to what
     it cannot be equal to, the test ends there, and passes.
     """
     tree = parsed(source)
-    mark = secrets.token_hex(4)
     tests = list(functions(tree))
     _Comparing(tree, mark).visit(tree)
     for _, function in tests:
@@ -87,7 +86,7 @@ def poisoned(source: str) -> str:
         done = f"done_{secrets.token_hex(4)}"
         frame = (
             f"{done} = True\ntry: ...\nexcept Left_{mark}:\n    {done} = False\nexcept BaseException:\n    {done} = False\n"
-            f"    raise\nfinally:\n    if {done}:\n        assert {left} == {right}\n"
+            f"    raise\nfinally:\n    if {done}:\n        assert {left} == {right}, {mark!r}\n"
         )
         wrapped = syntax.parse(frame).body
         assert isinstance(wrapped[1], ast.Try)

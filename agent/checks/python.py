@@ -5,7 +5,8 @@ One proof is up to four kinds of runs, each on its own throw-away copy:
 1. the *real* run: frozen tests from our copy, read-only, each file with a tripwire test that must be reported failed;
 2. the *second* run, only when tests failed: one that passes now, on the same files, is flaky, and that is not passed;
 3. the *poisoned* run, once the real one is green: the same tests, each failing where it ends, and each value that a test
-   compares with one written in it compared with others first, which it cannot equal; all must be reported failed;
+   compares with one written in it compared with others first, which it cannot equal; all must be reported failed, and one
+   that fails by itself, before its end, is flaky too;
 4. the *oracle* (``agent/checks/oracle.py``): examples as data, compared out here. None is tried twice.
 
 A report counts only when every record is authentic and in order, the end record came and every tripwire failed. A test
@@ -113,6 +114,8 @@ class _Run:
     """What was reported, without the tripwires."""
     distrust: str
     """Why nothing of the report counts, in one sentence; empty when it does."""
+    mark: str = ""
+    """What the assertions say that tests were poisoned with."""
 
     def output(self) -> str:
         """What was printed, when the report does not speak for itself."""
@@ -389,11 +392,11 @@ class PytestToolchain:
         poison: bool = False,
         first: bool = False,
     ) -> _Run:
-        key = secrets.token_bytes(32)
+        key, mark = secrets.token_bytes(32), f"mark_{secrets.token_hex(4)}"
         frozen_tests = dict(tests)
         tripwires: dict[str, str] = {}
         for name in files:
-            text, test = with_tripwire(poisoned(tests[name]) if poison else tests[name])
+            text, test = with_tripwire(poisoned(tests[name], mark) if poison else tests[name])
             frozen_tests[name] = text
             tripwires[name] = f"{name}::{test}"
         with self._laid_out("tests", frozen_tests) as frozen:
@@ -428,7 +431,7 @@ class PytestToolchain:
         report = read_report(ended.channel, key)
         distrust = _distrust(ended, report, tripwires)
         kept = {name: phases for name, phases in report.phases.items() if name not in tripwires.values()}
-        return _Run(ended, Report(kept, report.collect, report.running, report.ended, report.forged), distrust)
+        return _Run(ended, Report(kept, report.collect, report.running, report.ended, report.forged), distrust, mark)
 
     @contextmanager
     def _laid_out(self, kind: str, files: Files) -> Iterator[Path]:
@@ -570,12 +573,22 @@ def _poisoned_case(case: CaseResult, run: _Run) -> CaseResult:
         return CaseResult(case.id, "error", f"it passed, but not when checked again: {run.distrust}")
     found = _phases_of(case.id, run.report)
     if found and all(_outcome(phases)[0] in ("failed", "error") for phases in found.values()):
-        return case
+        said = next(filter(None, (_own_failure(phases, run.mark) for phases in found.values())), "")
+        if not said:
+            return case
+        return CaseResult(
+            case.id, "flaky", shown(f"it passed, and failed when it was run again on the same files:\n{said}")
+        )
     message = (
         "made to fail, it was still not reported failed: either the report is forged, or what the code gives back is equal "
         "to anything it is compared with; so its pass is not to be believed"
     )
     return CaseResult(case.id, "error", message)
+
+
+def _own_failure(phases: Sequence[Phase], mark: str) -> str:
+    """How a poisoned test failed by itself, before it came to its end; empty when it did not."""
+    return next((p.message for p in phases if p.outcome == "failed" and p.message and mark not in p.message), "")
 
 
 def _wrong_reason(case: CaseResult, run: _Run) -> str:

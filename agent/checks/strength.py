@@ -157,6 +157,11 @@ def measure(
     if control.timed_out:
         return nothing(f"{limits.mutant_seconds:g} s for all mutants are too short for the unchanged code", len(lines))
     if control.failed:
+        again = bench.once_more()
+        if flaky := tuple(name for name in control.failed if name in ids and name not in again.failed):
+            first = shown(flaky[0], 200)
+            why = f"{first} failed and passed on the same code"
+            return replace(nothing(why, len(lines)), flaky=flaky)
         first = shown(control.failed[0], 200)
         why = f"the program behaves differently when nothing but its formatting changed ({first} does not pass)"
         return nothing(f"{why}, so its mutants say nothing", len(lines))
@@ -180,7 +185,7 @@ def measure(
         raise bench.broken[0]
     done = sorted(done + tried, key=lambda mutant: int(mutant.id[1:]))
     left = len(tasks) - len(tried) - len(bench.broken)
-    return Strength(tuple(done), len(lines), len(reached), left, "", time.monotonic() - began)
+    return Strength(tuple(done), len(lines), len(reached), left, seconds=time.monotonic() - began)
 
 
 class _Bench:
@@ -219,6 +224,11 @@ class _Bench:
         self._example_seconds = max([AT_LEAST, *(FACTOR * trial.seconds for trial in examples)])
         failed = tuple(name for trial in tests + examples for name in trial.failed)
         return Trial(failed, any(trial.timed_out for trial in tests + examples)), tracing.rows
+
+    def once_more(self) -> Trial:
+        """The tests on the unchanged code again."""
+        left = max(0.1, self._deadline - time.monotonic())
+        return _believed(self._toolchain.try_tests(self._tree, self._tests, self._ids, left))
 
     def _tracing(self, tools: Path) -> _Tracing:
         shutil.copytree(self._toolchain.readonly[self._toolchain.tools], tools, symlinks=True)

@@ -34,6 +34,7 @@ def demo(name: str | None, output: Path | None, as_json: bool, quiet: bool, **fl
     logq      a log-query tool of six components (when no NAME is given)
     changed   logq's specification has changed: rebuilds what that touches, in the directory that 'agent demo' made
     cellkit   a plan that does not hold, cut anew while it is built
+    workdays  a test writer who gets expected values wrong, and how that is found out
 
     Live models' answers were recorded once, unedited. They are planned, built, tested and committed here as in any run.
     """

@@ -47,6 +47,10 @@ DEMOS = {
             "cellkit",
             "a plan that does not hold: one contract is wrong, one component too large, and the run cuts it anew",
         ),
+        Demo(
+            "workdays",
+            "a hasty test writer: wrong tests are disputed, put to a vote and amended, no program bends to them",
+        ),
     )
 }
 """Name → demonstration; the first one is what ``agent demo`` shows."""

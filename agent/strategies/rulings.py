@@ -113,18 +113,18 @@ def read_amendment(answer: str, ids: Sequence[str]) -> Amendment:
     problems: list[str] = []
     replaced: dict[str, str] = {}
     kept: dict[str, str] = {}
-    reasons: list[str] = []
+    reasons: dict[str, str] = {}
     for test_id, section in _read(answer, dict.fromkeys(ids, _DOUBT)).items():
         if problem := section.problem():
             problems.append(f"{test_id}: {problem}")
         elif section.word == "REPLACE":
             replaced[test_id] = section.source
-            reasons.append(f"{test_id.rpartition('::')[2]}: {section.why}")
+            reasons[test_id] = section.why
         else:
             kept[test_id] = f"unclear: {section.why}" if section.word == "UNCLEAR" else section.why
     if problems:
         raise AnswerError(problems)
-    return Amendment(replaced, kept, "; ".join(reasons))
+    return Amendment(replaced, kept, reasons)
 
 
 def read_strengthening(

@@ -273,7 +273,7 @@ class World(Ports):
                 replaced[doubt.id] = f"# {doubt.id} {doubt.observed[0]}\n"
             else:
                 kept[doubt.id] = "the contract says so"
-        return Amendment(replaced, kept, "the contract says otherwise")
+        return Amendment(replaced, kept, dict.fromkeys(replaced, "the contract says otherwise"))
 
     async def respecify(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> Component:
         """Settles what can be read in two ways and is named by the evidence; nothing becomes easier."""

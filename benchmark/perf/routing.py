@@ -413,7 +413,7 @@ class Author(Ports):
                 replaced[doubt.id] = weakened(doubt.source)
             if doubt.id not in replaced:
                 kept.setdefault(doubt.id, "the contract says so")
-        return Amendment(replaced, kept, "the contract says otherwise")
+        return Amendment(replaced, kept, dict.fromkeys(replaced, "the contract says otherwise"))
 
     async def strengthen(
         self,
