@@ -181,49 +181,50 @@ async def amend(state: State, runtime: Runtime[Context]) -> State:
 async def _replace(
     state: State, context: Context, replaced: Files, reasons: Files, evidence: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The tests with those replaced that count, and test id → why the others do not: a test that takes the place of another must fail
-    on the stub, and where the program passes it, it must notice a change of the program."""
-    tests: dict[str, str] = dict(state["tests"])
+    """The tests with those replaced that count, and test id → why the others do not: a test that takes the place of another
+    must fail on the stub, and where the program passes it, it must notice a change of the program."""
     refused: dict[str, str] = {}
+    good: dict[str, str] = {}
     for test_id, source in replaced.items():
         try:
-            changed = dict(context.checker.amended(tests, {test_id: source}))
+            report = await _on_stub(context, context.checker.amended(state["tests"], {test_id: source}))
         except AnswerError as error:
-            refused[test_id] = f"{names([test_id])} could not be amended: {error}"
+            refused[test_id] = str(error)
             continue
-        report = await _on_stub(context, changed)
-        why = "" if test_id in report.good else dict(report.bad).get(test_id, "it proves nothing")
-        why = why or await _notices_nothing(state, context, changed, test_id)
-        if why:
-            refused[test_id] = f"{names([test_id])} could not be amended: the new test does not count, because {why}"
-            continue
-        before, tests = context.checker.source(tests, test_id), changed
-        body = {
-            "before": before,
-            "after": source,
-            "reason": reasons.get(test_id, ""),
-            "evidence": list(evidence.get(test_id, ())),
-        }
-        await context.emit(events.TEST_AMENDED, id=test_id, **body)
-    return tests, refused
+        if test_id in report.good:
+            good[test_id] = source
+        else:
+            why = dict(report.bad).get(test_id, "it proves nothing")
+            refused[test_id] = f"the new test does not count, because {why}"
+    for test_id, why in (await _weak(state, context, good)).items():
+        refused[test_id] = f"the new test does not count, because {why}"
+        del good[test_id]
+    tests = dict(context.checker.amended(state["tests"], good)) if good else dict(state["tests"])
+    for test_id, source in good.items():
+        before = context.checker.source(state["tests"], test_id)
+        body = {"before": before, "after": source, "reason": reasons.get(test_id, "")}
+        await context.emit(events.TEST_AMENDED, id=test_id, **body, evidence=list(evidence.get(test_id, ())))
+    return tests, {i: f"{names([i])} could not be amended: {why}" for i, why in refused.items()}
 
 
-async def _notices_nothing(state: State, context: Context, tests: Files, test_id: str) -> str:
-    """Why a new test would make the proof weaker; empty when it does not, or when the program does not pass it yet.
+async def _weak(state: State, context: Context, replaced: Files) -> dict[str, str]:
+    """Which of the new tests would make the proof weaker, and why; not those that the program does not pass yet.
 
-    The test before it failed, so it killed no mutant: what the others kill stays killed, and the new one must kill some of its
-    own. So no amendment lowers the kill rate.
+    The tests before them failed, so they killed no mutant: what the others kill stays killed, and each new one must kill some
+    of its own. So no amendment lowers the kill rate.
     """
-    if not context.limits.mutants:
-        return ""
+    if not context.limits.mutants or not replaced:
+        return {}
     tree = context.tree(state["lines"][state["current"]]["files"])
-    verdict = await context.checker.prove(context.brief, tree, tests, [test_id])
-    if test_id not in verdict.passed:
-        return ""
-    strength = await context.checker.strength(context.brief, tree, tests, [test_id], context.limits)
-    if any(test_id in mutant.killed_by for mutant in strength.mutants) or not strength.mutants:
-        return ""
-    return f"it notices none of {len(strength.mutants)} changes of the code"
+    tests = context.checker.amended(state["tests"], replaced)
+    verdict = await context.checker.prove(context.brief, tree, tests, list(replaced))
+    passed = [i for i in replaced if i in verdict.passed]
+    if not passed:
+        return {}
+    strength = await context.checker.strength(context.brief, tree, tests, passed, context.limits)
+    return dict.fromkeys(
+        trust.idle(passed, strength), f"it notices none of {len(strength.mutants)} changes of the code"
+    )
 
 
 def _no_way(limits: Limits) -> int:

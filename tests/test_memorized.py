@@ -18,7 +18,7 @@ from agent.checks.memorized import memorized
 from agent.demo import DEMOS
 from agent.models.replay import read
 from agent.strategies.shapes import blocks
-from graphs.ports import Brief
+from graphs.ports import Brief, Neighbour
 from graphs.values import Component, Contract, Example, Requirement, Step
 
 P = "tests/test_x.py"
@@ -157,8 +157,6 @@ def test_files_that_were_not_changed_hold_nothing_new() -> None:
 
 
 def test_a_neighbours_contract_may_be_written_down() -> None:
-    from graphs.ports import Neighbour
-
     told = replace(BRIEF, neighbours=(Neighbour("y", "", Contract({}, "A red apple has 182 g.")),))
     assert found(*CHEATS["if"], brief=told) == ()
 

@@ -413,7 +413,7 @@ def test_an_amendment_that_notices_nothing_is_refused() -> None:
     strategy = ScriptedStrategy(
         script("t1 t2", [code, code], [code]), amendments={"a": Amendment({"t2": "t2~"}, reasons={"t2": "it does"})}
     )
-    weak = Strength((Mutant("M1", "a.py", 3, "a → b"), Mutant("M2", "a.py", 4, "c → d", ("t1",))), 9, 8)
+    weak = Strength((Mutant("M1", "a.py", 3, "a → b", extreme=True), Mutant("M2", "a.py", 4, "c → d", ("t1",))), 9, 8)
     run = Loop(strategy, checker=ScriptedChecker(strengths={"a": [weak]}))
 
     assert (run.proof.status, run.proof.tests) == ("failed", {TESTS: "t1 t2"})

@@ -107,8 +107,8 @@ class Ports:
         raise NotImplementedError
 
     def memorized(self, brief: Brief, before: Files, after: Files, tests: Files) -> tuple[str, ...]:
-        """Nothing is ever repaired here."""
-        raise NotImplementedError
+        """No repair holds the answers of tests."""
+        return ()
 
     def tied(self, tests: Files) -> Mapping[str, tuple[str, ...]]:
         """Of one component."""
