@@ -143,6 +143,12 @@ def lines_of(state: State) -> list[Line]:
     return [found[state["current"]], *(line for i, line in enumerate(found) if i != state["current"])]
 
 
+def settling(state: State) -> frozenset[str]:
+    """Ids of disputed tests, when the program in work fails nothing else: one that fails much says more of itself."""
+    still = {case.id for case in lines_of(state)[0].verdict.failing}
+    return frozenset(state["disputed"]) if still <= state["disputed"].keys() else frozenset()
+
+
 def line_data(files: Files, verdict: Verdict) -> dict[str, Any]:
     """A program and its verdict as the state holds them."""
     return {"files": dict(files), "verdict": to_json(verdict)}

@@ -24,9 +24,11 @@ SPLIT_LINES = 120
 SPLITTABLE_LINES = 40
 """Lines of code below which there is nothing to cut."""
 SLIPS = frozenset(
-    ("AttributeError", "ImportError", "IndexError", "ModuleNotFoundError", "NameError", "NotImplementedError")
-).union(("RecursionError", "TypeError", "UnboundLocalError"))
-"""Errors that come of slips: two programs that raise one of them need not have made the same."""
+    "AssertionError AttributeError ImportError IndexError ModuleNotFoundError NameError NotImplementedError RecursionError "
+    "TypeError UnboundLocalError".split()
+)
+"""Errors that come of slips, and the one that says what was seen: two programs that raise one of them need not have done the
+same."""
 MOST_DOUBTS = 5
 """Tests asked about at once."""
 

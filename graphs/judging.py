@@ -14,7 +14,7 @@ from langgraph.runtime import Runtime
 
 from graphs import events
 from graphs.agreement import alike, vote
-from graphs.component_context import Context, State, count, failing, line_data, lines_of, names
+from graphs.component_context import Context, State, count, failing, line_data, lines_of, names, settling
 from graphs.evidence import Fault, Line, in_doubt
 from graphs.ladder import Rung
 from graphs.testing import quarantine, taken_out
@@ -226,7 +226,7 @@ async def _climb(state: State, update: State, context: Context, stuck: str) -> S
     best = lines_of(state)[0]
     if not best.verdict.failing and state["step"] != "amend":  # what it failed was set aside while another was judged
         return {**update, **_again(state, best.files)}
-    agreed = in_doubt(lines_of(state), state["test_ids"], state["disputed"])
+    agreed = in_doubt(lines_of(state), state["test_ids"], settling(state))
     following: Rung | None = None
     reason = stuck
     if "candidate" in rungs and "candidate" not in tried:

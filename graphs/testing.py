@@ -15,7 +15,7 @@ from langgraph.graph import END
 from langgraph.runtime import Runtime
 
 from graphs import events, trust
-from graphs.component_context import Context, State, count, failing, line_data, lines_of, names, only
+from graphs.component_context import Context, State, count, failing, line_data, lines_of, names, only, settling
 from graphs.errors import AnswerError, LimitReached, ModelError
 from graphs.evidence import doubts, in_doubt
 from graphs.ports import RedReport
@@ -153,7 +153,7 @@ async def amend(state: State, runtime: Runtime[Context]) -> State:
     """Ask the test writer about tests that the independent programs agree against; the contract decides."""
     context = runtime.context
     await context.step("amend")
-    agreed = in_doubt(lines_of(state), state["test_ids"], state["disputed"])
+    agreed = in_doubt(lines_of(state), state["test_ids"], settling(state))
     asked = doubts(agreed, {i: context.checker.source(state["tests"], i) for i in agreed})
     best = state["lines"][state["current"]]
     again: State = {"files": best["files"], "step": "amend", "attempt": state["attempt"] + 1}

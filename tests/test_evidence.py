@@ -83,6 +83,7 @@ def test_a_disputed_test_is_in_doubt_when_all_programs_fail_it_in_whatever_way()
         ("E   ValueError: x", "E   KeyError: x", False),
         ("E   TypeError: f() takes 1", "E   TypeError: g() takes 2", False),
         ("E   assert 3 == 2", "E   assert 4 == 2", False),
+        ("E   AssertionError: assert X(3) == 2", "E   AssertionError: assert X(4) == 2", False),
     ],
 )
 def test_errors_raised_on_purpose_agree_by_their_class(one: str, other: str, alike: bool) -> None:
