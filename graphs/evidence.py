@@ -24,8 +24,18 @@ SPLIT_LINES = 120
 SPLITTABLE_LINES = 40
 """Lines of code below which there is nothing to cut."""
 SLIPS = frozenset(
-    "AssertionError AttributeError ImportError IndexError ModuleNotFoundError NameError NotImplementedError RecursionError "
-    "TypeError UnboundLocalError".split()
+    [
+        "AssertionError",
+        "AttributeError",
+        "ImportError",
+        "IndexError",
+        "ModuleNotFoundError",
+        "NameError",
+        "NotImplementedError",
+        "RecursionError",
+        "TypeError",
+        "UnboundLocalError",
+    ]
 )
 """Errors that come of slips, and the one that says what was seen: two programs that raise one of them need not have done the
 same."""

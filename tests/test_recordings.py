@@ -28,6 +28,7 @@ RECORDED = {path.parent.name: path.parent for path in sorted(HERE.glob("*/record
 RECORDED |= {name: demo.spec.parent for name, demo in DEMOS.items()}
 QUOTING = ("repair", "amend", "respecify", "split", "strengthen")
 """Steps whose prompts quote what programs said when they failed, or which mutants there was time for."""
+pytestmark = pytest.mark.timeout(300)  # a whole run, of which the fixture is the most
 MEASURED = "durations"
 """The recording that is played with mutants; for all of them it would take minutes."""
 
