@@ -34,7 +34,7 @@ from agent.models.replay import Recorder
 from agent.paths import check_paths
 from agent.prompts import Prompts
 from agent.sandbox import open_sandbox
-from agent.spec import with_feedback
+from agent.spec import unbound_examples, with_feedback
 from agent.store.inbox import Inbox
 from agent.store.journal import JournalReader, SqliteJournal
 from agent.store.runs import find_run, list_runs, new_run
@@ -362,6 +362,13 @@ async def _say_at_the_start(config: RunConfig, journal: SqliteJournal, models: M
         replaced = [edit for edit in edits if config.edits == "overwrite" and edit.kind != "replaced"]
         fate = "git keeps yours, then they are replaced" if replaced else "they stay as they are"
         await journal.append(Event(events.NOTE, body={"text": f"you edited files by hand: {told(edits)}; {fate}"}))
+    if unbound := unbound_examples(config.spec):
+        where = f"line{'s' * (len(unbound) > 1)} {', '.join(map(str, unbound))}"
+        text = (
+            f"the input and output blocks at {where} of the specification are not checked, because no command is named; write it "
+            "after the word input, or as 'entry' in the front matter"
+        )
+        await journal.append(Event(events.NOTE, body={"text": text}))
     for name in dict.fromkeys(model.name for model in models.values()):
         kind, _, directory = name.partition(":")
         if kind == "manual":  # transient: it is news only to those who must answer now

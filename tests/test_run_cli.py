@@ -73,6 +73,18 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.removeprefix("error: ").strip()
 
 
+def test_blocks_that_say_no_command_are_told_of_before_anything_is_asked(place: Place) -> None:
+    prepare(place)
+    spec = f"{SPEC}\n```input\n1\n```\n\n```output\nsum: 1\n```\n"
+    (place.work / "spec.md").write_text(spec, encoding="utf-8")
+    (place.work / "empty.jsonl").touch()
+    place.agent("run", "spec.md", "-o", "out", "--yes", "--quiet", "--model", "replay:empty.jsonl")
+
+    (note,) = happened(only_run(place), events.NOTE)
+    line = spec.splitlines().index("```input") + 1
+    assert f"blocks at line {line} of the specification are not checked" in note["text"]
+
+
 # -- a run that passes
 
 
