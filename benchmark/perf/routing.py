@@ -43,7 +43,7 @@ from agent.sandbox import open_sandbox
 from agent.sandbox.base import Ended, Job, Sandbox
 from benchmark.perf.measure import machine, report
 from benchmark.perf.ports import Ports
-from graphs import component_graph, dag, events
+from graphs import component_graph, dag, events, syntax
 from graphs.errors import LimitReached
 from graphs.events import Event
 from graphs.evidence import Tried, next_rung, observation
@@ -224,7 +224,7 @@ class Situation:
 @cache
 def functions(source: str) -> dict[str, str]:
     """Name → its syntax, of the functions of a module."""
-    return {node.name: ast.dump(node) for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    return {node.name: ast.dump(node) for node in syntax.parse(source).body if isinstance(node, ast.FunctionDef)}
 
 
 def edited(text: str, edits: Iterable[Sequence[str]]) -> str:
@@ -466,7 +466,7 @@ def weakened(source: str) -> str:
     def test_a():
         assert f(1) is not None
     """
-    tree = ast.parse(source)
+    tree = syntax.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert) and isinstance(node.test, ast.Compare) and isinstance(node.test.ops[0], ast.Eq):
             node.test = ast.Compare(node.test.left, [ast.IsNot()], [ast.Constant(None)])
@@ -480,7 +480,7 @@ def turned(source: str) -> str:
     def test_a_the_other_way_round():
         assert not f(1) == 2
     """
-    tree = ast.parse(source)
+    tree = syntax.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.name += TURNED
