@@ -389,6 +389,21 @@ def test_figures_of_an_arm() -> None:
     assert {len(line) for line in lines[2:]} == {len(lines[2])}
 
 
+def test_arms_are_compared_in_the_same_situations() -> None:
+    other = [("nowhere",) * 6, ("test",) * 3, ("nowhere", "test")]
+    ours = [("test",) * 6, ("test",) * 3, ("nowhere", "nowhere")]
+    results = [
+        result(route=route, arm=arm, situation=f"{row}.{n}", truth="test")
+        for arm, rows in (("ours", ours), ("always repair", other))
+        for row, routes in enumerate(rows)
+        for n, route in enumerate(routes)
+    ]
+    results.append(result("hidden", "code", situation="hidden"))
+
+    assert routing.against(results, "always repair") == {"only_ours": 6, "only_the_other": 1, "p": 0.125}
+    assert routing.against(results[:0], "always repair") == {"only_ours": 0, "only_the_other": 0, "p": 1.0}
+
+
 def test_a_short_look_has_something_of_everything() -> None:
     chosen = routing.few(routing.corpus(), routing.QUICK)
     assert len({s.id for s in chosen}) == routing.QUICK
