@@ -89,12 +89,12 @@ def answer(prompt: str, temperature: float | None = None) -> str:
     added = int(_PROMISE.findall(own)[0][1])
     below = {i: int(n) for i, n in _PROMISE.findall(others)}
     if step == "tests":
-        return _file(f"tests/test_{name}.py", _tests(name, added, wrong=MISREAD in own))
+        return _file(f"tests/test_{name}.py", _tests(name, added, _covered(own), wrong=MISREAD in own))
     if step in ("code", "repair"):
         fresh = step == "code" and temperature is not None and temperature >= FRESH
         return _file(f"{PACKAGE}/{name}.py", _program(name, added, below, own, fresh))
     if step == "amend":
-        return _amendment(name, added, prompt)
+        return _amendment(name, added, _covered(own), prompt)
     if step == "strengthen":
         changes = re.findall(r"^(M\d+): `", prompt, re.MULTILINE)
         rulings = (f"### {change}\nEQUIVALENT: the sum is the same.\n" for change in changes)
@@ -108,10 +108,15 @@ def answer(prompt: str, temperature: float | None = None) -> str:
     return _block(_entry(clearer))
 
 
-def _tests(name: str, added: int, wrong: bool) -> str:
+def _covered(own: str) -> str:
+    """The requirements of a component, as a test names them."""
+    return ", ".join(re.findall(r"^- (R\d+): ", own, re.MULTILINE))
+
+
+def _tests(name: str, added: int, covered: str, wrong: bool) -> str:
     values = {"test_one": (1, 1 + added), "test_ten": (10, 10 + added + wrong)}
     tests = "".join(
-        f'\n\ndef {t}():\n    """R1: it adds."""\n    assert {name}({v}) == {expected}\n'
+        f'\n\ndef {t}():\n    """{covered}: it adds."""\n    assert {name}({v}) == {expected}\n'
         for t, (v, expected) in values.items()
     )
     return f"from {PACKAGE}.{name} import {name}\n{tests}"
@@ -132,11 +137,11 @@ def _program(name: str, added: int, below: dict[str, int], own: str, fresh: bool
     return f"{imports}\n\ndef {name}(value: int) -> int:\n    return {result}\n{filler}"
 
 
-def _amendment(name: str, added: int, prompt: str) -> str:
+def _amendment(name: str, added: int, covered: str, prompt: str) -> str:
     path = f"tests/test_{name}.py"
     (test,) = dict.fromkeys(re.findall(rf"^\*\*{re.escape(path)}::(\w+)\*\*$", prompt, re.MULTILINE))
     value = {"test_one": 1, "test_ten": 10}[test]
-    source = f'def {test}():\n    """R1: it adds."""\n    assert {name}({value}) == {value + added}\n'
+    source = f'def {test}():\n    """{covered}: it adds."""\n    assert {name}({value}) == {value + added}\n'
     return f"### {path}::{test}\nREPLACE: the contract says value + {added}.\n```python\n{source}```\n"
 
 
