@@ -469,7 +469,7 @@ RULINGS: Mapping[str, Any] = {
 }
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     code=st.lists(CODE, min_size=1, max_size=4),
     repairs=st.lists(CODE, min_size=1, max_size=4),
