@@ -357,10 +357,10 @@ class Strength:
     """Mutants that were not tried, for want of time."""
     reason: str = ""
     """Why nothing was measured, in one sentence; empty when it was."""
-    flaky: tuple[str, ...] = ()
-    """Tests that failed and passed on the unchanged code, which is why nothing was measured."""
     seconds: float = 0.0
     """Wall time."""
+    flaky: tuple[str, ...] = ()
+    """Tests that failed and passed on the unchanged code, which is why nothing was measured."""
 
     @property
     def killed(self) -> int:
