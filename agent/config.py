@@ -23,6 +23,12 @@ ROLES = ("plan", "test", "code", "candidate")
 """What a model of its own can be named for: decomposition, tests, code and its repair, and the fresh program that is
 written when repairs do not help (the model for code, where none is named)."""
 
+PER_ROLE = ("models", "strategies")
+"""Tables with an entry for each role."""
+
+DIALECTS = ("auto", "vllm", "sglang", "llama-server")
+"""Servers that take grammars, each in its own words."""
+
 MODELS_OF_FILES = ("manual", "replay", "replay-loosely")
 """Kinds of models whose name ends in a path, which starts from where it is named like any other path."""
 
@@ -44,7 +50,11 @@ class Settings:
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; keys themselves are never configuration."""
     strategy: str = "plain"
-    """How the model is asked."""
+    """How the model is asked: ``plain``, ``guided`` or ``native``."""
+    strategies: Mapping[str, str] = field(default_factory=dict)
+    """Role (one of ``ROLES``) → another strategy for it."""
+    dialect: str = "auto"
+    """How a server wants its grammars, one of ``DIALECTS``; ``auto`` finds out."""
     parallel: int = 8
     """Model calls at once."""
     test_slots: int = field(default_factory=_cores)
@@ -101,6 +111,11 @@ class Settings:
         own = self.models.get(role) or (self.models.get("code") if role == "candidate" else None)
         return own or self.model
 
+    def strategy_for(self, role: str) -> str:
+        """The strategy in which a role (one of ``ROLES``) is asked."""
+        own = self.strategies.get(role) or (self.strategies.get("code") if role == "candidate" else None)
+        return own or self.strategy
+
     def as_data(self) -> dict[str, Any]:
         """Plain JSON data; ``graphs.values.from_json(Settings, data)`` is the inverse."""
         return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
@@ -144,6 +159,7 @@ def _or_none(kind: Kind) -> Kind:
 
 TEXT = Kind("text that is not empty", _checked(str, accept=lambda text: bool(text.strip())))
 MODEL = Kind(TEXT.what, TEXT.read)
+DIALECT = Kind(f"one of {', '.join(DIALECTS)}", _checked(str, accept=DIALECTS.__contains__))
 VARIABLE = Kind(
     "the name of an environment variable (not the key itself)",
     _checked(str, accept=lambda text: bool(re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII))),
@@ -202,6 +218,8 @@ OPTIONS: Mapping[str, Option] = {
         Option("base_url", TEXT, also="OPENAI_BASE_URL"),
         Option("api_key_env", VARIABLE, secret=True),
         Option("strategy", TEXT),
+        *(Option(f"strategy_{role}", TEXT, f"strategies.{role}") for role in ROLES),
+        Option("dialect", DIALECT),
         Option("parallel", _whole(1)),
         Option("test_slots", _whole(1)),
         Option("temperature", _or_none(TEMPERATURE)),
@@ -252,8 +270,8 @@ class Resolved:
     def value(self, key: str) -> Any:
         """The value in force of a key of ``OPTIONS``."""
         table, _, name = OPTIONS[key].place.partition(".")
-        if table == "models":
-            return self.settings.models.get(name)
+        if table in PER_ROLE:
+            return getattr(self.settings, table).get(name)
         if table == "sandbox" and key != "sandbox":
             return getattr(self.settings.sandbox_limits, name)
         return getattr(self.settings, key)
@@ -296,18 +314,18 @@ def flag_values(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settings(values: Mapping[str, Any]) -> Settings:
-    models: dict[str, Any] = {}
+    per_role: dict[str, Any] = {table: {} for table in PER_ROLE}
     sandbox: dict[str, Any] = {}
     plain: dict[str, Any] = {}
     for key, value in values.items():
         table, _, name = OPTIONS[key].place.partition(".")
-        if table == "models":
-            models[name] = value
+        if table in PER_ROLE:
+            per_role[table][name] = value
         elif table == "sandbox" and key != "sandbox":
             sandbox[name] = value
         else:
             plain[key] = value
-    return Settings(**plain, models=models, sandbox_limits=SandboxLimits(**sandbox))
+    return Settings(**plain, **per_role, sandbox_limits=SandboxLimits(**sandbox))
 
 
 def _value(option: Option, raw: _Found) -> Any:

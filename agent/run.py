@@ -39,6 +39,7 @@ from agent.store.inbox import Inbox
 from agent.store.journal import JournalReader, SqliteJournal
 from agent.store.runs import find_run, list_runs, new_run
 from agent.strategies import open_strategy
+from agent.strategies.base import Note, Reading
 from agent.threads import in_daemon_thread
 from agent.workspace import GitRepository, check_output, sole_writer
 from few_shot import exemplar, retrieve
@@ -245,7 +246,7 @@ def _prepare(config: RunConfig) -> None:
         raise PlanError(found)
     check_language(config.spec.settings.get("language", "python"))
     models = _open_models(replace(config, record=None))
-    open_strategy(config.settings.strategy, models.__getitem__, Prompts(config.settings.prompts), check_component)
+    open_strategy(_strategies(config.settings), models.__getitem__, Prompts(config.settings.prompts), check_component)
     if config.record is not None:
         _check_recording(config.record)
 
@@ -414,7 +415,9 @@ def _compose(
     toolchain = open_toolchain(language, sandbox, settings.sandbox_limits, packages)
     rules = partial(check_component, spec=config.spec)
     prompts = Prompts(settings.prompts)
-    strategy = open_strategy(settings.strategy, journaled.__getitem__, prompts, rules, settings.temperature)
+    strategy = open_strategy(
+        _strategies(settings), journaled.__getitem__, prompts, rules, settings.temperature, _keeper(journal)
+    )
     return run_graph.Context(
         spec=config.spec,
         given_plan=config.plan,
@@ -431,6 +434,24 @@ def _compose(
         limits=limits,
         parallel=settings.parallel + settings.test_slots,
     )
+
+
+def _strategies(settings: Settings) -> dict[str, str]:
+    """Role → name of its strategy."""
+    return {role: settings.strategy_for(role) for role in ROLES}
+
+
+def _keeper(journal: SqliteJournal) -> Note:
+    """Keeps how each answer read; an answer that a resume reads again is not told twice."""
+    known = {event.body["key"] for event in journal.events(kind=events.ANSWER_READ)}
+
+    async def note(reading: Reading) -> None:
+        if reading.key not in known:
+            known.add(reading.key)
+            body = to_json(reading)
+            await journal.append(Event(events.ANSWER_READ, component=body.pop("component"), body=body))
+
+    return note
 
 
 def _open_models(config: RunConfig) -> dict[str, Model]:
@@ -456,6 +477,7 @@ def _open_models(config: RunConfig) -> dict[str, Model]:
                 api_key=os.environ.get(settings.api_key_env),
                 seconds=settings.request_seconds,
                 prices=prices,
+                dialect=settings.dialect,
                 replay_delay=config.replay_delay,
             )
             opened[wanted] = Recorder(model, config.record) if config.record else model

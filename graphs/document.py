@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -220,7 +221,7 @@ def parse(text: str) -> Plan:
     Raises:
         PlanError: with one sentence per problem, each naming the line or the key.
     """
-    return _to_plan(_plan_entry(_load(text, "plan")))
+    return _to_plan(_plan_entry(load(text, "plan")))
 
 
 def dump(plan: Plan) -> str:
@@ -257,7 +258,7 @@ def parse_revision(text: str, plan: Plan) -> Revision:
     Raises:
         PlanError: with one sentence per problem, each naming the edit or the key.
     """
-    data = _unwrapped(_load(text, "revision"), "revision")
+    data = _unwrapped(load(text, "revision"), "revision")
     if isinstance(data, list):
         data = {"edits": data}
     if isinstance(data, dict) and isinstance(data.get("edits"), list):
@@ -291,7 +292,7 @@ def dump_revision(revision: Revision, plan: Plan) -> str:
 
 def parse_parts(text: str) -> tuple[Component, ...]:
     """The parts of a split: component entries, listed alone or under ``parts:``. Raises ``PlanError`` as :func:`parse`."""
-    data = _unwrapped(_unwrapped(_load(text, "split"), "split"), "components")
+    data = _unwrapped(_unwrapped(load(text, "split"), "split"), "components")
     entry = _validated(_PartsEntry, {"parts": data} if isinstance(data, list) else data)
     problems: list[str] = []
     parts = tuple(_to_component(part, problems) for part in entry.parts)
@@ -302,7 +303,7 @@ def parse_parts(text: str) -> tuple[Component, ...]:
 
 def parse_component(text: str) -> Component:
     """The component that ``text`` describes, an entry as in a plan. Raises ``PlanError`` as :func:`parse`."""
-    data = _unwrapped(_unwrapped(_load(text, "component"), "components"), "component")
+    data = _unwrapped(_unwrapped(load(text, "component"), "components"), "component")
     if isinstance(data, list) and len(data) == 1:
         (data,) = data
     problems: list[str] = []
@@ -331,11 +332,22 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def _load(text: str, what: str) -> Any:
+def load(text: str, what: str) -> Any:
+    """The plain data of a text, be it YAML or JSON: mappings, lists and text; numbers and words stay as they are written.
+
+    Args:
+        text: anything.
+        what: what it should be, for messages.
+
+    Raises:
+        PlanError: it is neither, or nothing that a plan could be.
+    """
     if len(text) > MOST_CHARACTERS:
         raise PlanError([f"the {what} has {len(text)} characters; at most {MOST_CHARACTERS} are read"])
     if _HALVES.search(text):
         raise PlanError([f"the {what} holds half a character (a lone surrogate), which is no text; write it again"])
+    if text.lstrip().startswith("{") and (data := _read_json(text)) is not None:
+        return data
     try:
         return _read(text)
     except yaml.YAMLError as first:
@@ -361,6 +373,34 @@ def _read(text: str) -> Any:
         if depth > DEEPEST:
             raise _refused("it is nested too deeply", event.start_mark)
     return yaml.load(text, Loader=_Loader)
+
+
+def _read_json(text: str) -> Any:
+    """What the JSON says; ``None`` when it is none, or none that can be used, for the reader of YAML to say what is wrong.
+
+    YAML reads most of JSON, but takes the two escapes of a character beyond U+FFFF for two halves.
+    """
+    try:
+        data = json.loads(
+            text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once, strict=False
+        )
+        whole = not _HALVES.search(json.dumps(data, ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return None
+    level = [data]
+    for _ in range(DEEPEST + 1):
+        level = [child for node in level for child in _children(node)]
+    return data if whole and not level else None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key is given twice")
+    return dict(pairs)
+
+
+def _children(node: Any) -> Iterable[Any]:
+    return node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
 
 
 def _refused(what: str, mark: Any) -> yaml.YAMLError:

@@ -34,6 +34,7 @@ QUESTION_ANSWERED = "question.answered"  # id, answer
 COMPONENT_KEPT = "component.kept"  # proof: {...}: proven in an earlier run under the same key
 CALL_STARTED = "call.started"  # key, step, model            (transient: the calls table is the durable form)
 CALL_FINISHED = "call.finished"  # key, step, usage, seconds, error
+ANSWER_READ = "answer.read"  # key, step, attempt, number: which answer to it, strategy, form: digest, problems: why it was of no use
 COMMITTED = "component.committed"  # commit
 INTEGRATION_STARTED = "integration.started"
 INTEGRATION_FINISHED = "integration.finished"  # verdict, entry: {...}

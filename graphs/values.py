@@ -207,6 +207,8 @@ class Usage:
     """Of the completion tokens, those spent on reasoning."""
     usd: float | None = 0.0
     """US dollars; ``None`` when a price is unknown (never 0 for unknown)."""
+    forced_tokens: int = 0
+    """Of the completion tokens, those that a grammar left no choice for; only local engines tell."""
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -216,6 +218,7 @@ class Usage:
             self.completion_tokens + other.completion_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
             None if self.usd is None or other.usd is None else self.usd + other.usd,
+            self.forced_tokens + other.forced_tokens,
         )
 
     @property

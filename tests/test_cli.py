@@ -339,6 +339,17 @@ def test_doctor_asks_the_endpoint(place: Path, endpoint: str, key: str, model: s
     assert expected[1] in said
 
 
+def test_doctor_knows_whether_the_model_can_be_asked_in_the_way_that_is_wanted(place: Path, endpoint: str) -> None:
+    settings = {"AGENT_BASE_URL": endpoint, "AGENT_MODEL": "m", "OPENAI_API_KEY": "good"}
+    assert checks(place, **settings)["strategy"] == (True, "plain ")
+    assert checks(place, **settings, AGENT_STRATEGY="guided", AGENT_STRATEGY_CODE="plain")["strategy"][0]
+    ok, said = checks(place, **settings | {"AGENT_MODEL": "manual:answers", "AGENT_STRATEGY_PLAN": "guided"})[
+        "strategy"
+    ]
+    assert not ok
+    assert "needs a local engine" in said
+
+
 @pytest.mark.parametrize(
     ("path", "said"), [("/elsewhere", "not as an OpenAI-compatible server"), (":1", "does not answer")]
 )

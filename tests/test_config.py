@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from agent.config import OPTIONS, ROLES, Resolved, Settings, flag_values, load
+from agent.config import DIALECTS, OPTIONS, ROLES, Resolved, Settings, flag_values, load
+from agent.models import dialects
 from agent.run import limits_of
 from agent.sandbox.base import SandboxLimits
 from graphs.errors import ConfigError
@@ -50,9 +51,9 @@ def test_nothing_configured_is_the_defaults(project: Path) -> None:
 
 
 def test_the_table_and_the_settings_are_the_same_things() -> None:
-    models = {key for key in OPTIONS if key.startswith("model_")}
+    roles = {f"{name}_{role}" for name in ("model", "strategy") for role in ROLES}
     sandbox = {key for key in OPTIONS if key.startswith("sandbox_")}
-    assert {f.name for f in fields(Settings)} == {*OPTIONS, "models", "sandbox_limits"} - models - sandbox
+    assert {f.name for f in fields(Settings)} == {*OPTIONS, "models", "strategies", "sandbox_limits"} - roles - sandbox
     assert {f"sandbox_{f.name}" for f in fields(SandboxLimits)} == sandbox
 
 
@@ -65,6 +66,18 @@ def test_every_role_has_the_model_named_for_it_or_the_one_for_all() -> None:
     assert names(code="c", candidate="d") == {"plan": "m", "test": "m", "code": "c", "candidate": "d"}
     assert Settings(models={"code": "c"}).model_for("candidate") == "c"
     assert Settings(models={"candidate": "d"}).model_for("code") is None
+
+
+def test_every_role_has_the_strategy_named_for_it_or_the_one_for_all() -> None:
+    def names(**strategies: str) -> dict[str, str]:
+        return {role: Settings(strategy="s", strategies=strategies).strategy_for(role) for role in ROLES}
+
+    assert names() == {"plan": "s", "test": "s", "code": "s", "candidate": "s"}
+    assert names(plan="p", code="c") == {"plan": "p", "test": "s", "code": "c", "candidate": "c"}
+
+
+def test_the_dialects_are_those_of_the_models() -> None:
+    assert DIALECTS == (dialects.AUTO, *dialects.DIALECTS)
 
 
 LIMITS = [f.name for f in fields(Limits)]

@@ -18,11 +18,12 @@ from agent.models.scripted import Scripted
 from agent.prompts import Prompts
 from agent.run import check_component
 from agent.store.journal import SqliteJournal
-from agent.strategies.plain import Plain
+from agent.strategies import open_strategy
 from benchmark.perf import incremental, measure, recut, resume, scale, sums
 from benchmark.perf.endpoint import serve
 from graphs import dag, document, edits, events
 from graphs.edits import Revision, Split
+from graphs.ports import Strategy
 from graphs.values import CaseResult, Component, Doubt, Plan, Spec, Verdict
 
 ROOT = Path(__file__).parents[1]
@@ -53,11 +54,11 @@ def test_a_figure_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None
 # -- sums: a plan, and a model that builds it
 
 
-def plain() -> Plain:
+def plain() -> Strategy:
     def said(ask: Ask) -> str:
         return sums.answer("\n".join(m.content for m in ask.messages), ask.temperature)
 
-    return Plain(lambda _role: Scripted(said), Prompts(), check_component)
+    return open_strategy("plain", lambda _role: Scripted(said), Prompts(), check_component)
 
 
 def value_of(files: Sequence[dict[str, str]], component_id: str, given: int) -> int:

@@ -21,10 +21,11 @@ from agent.models.replay import question, read
 from agent.run import RunConfig, RunResult, start
 from agent.spec import read_spec
 from agent.store.journal import SqliteJournal
+from benchmark.arms import SPEC
 from graphs import events
 
-HERE = Path(__file__).parent / "recordings"
-RECORDED = {path.parent.name: path.parent for path in sorted(HERE.glob("*/recording.jsonl"))}
+PLACES = (Path(__file__).parent / "recordings", SPEC.parent)
+RECORDED = {path.parent.name: path.parent for place in PLACES for path in sorted(place.glob("*/recording.jsonl"))}
 RECORDED |= {name: demo.spec.parent for name, demo in DEMOS.items()}
 QUOTING = ("repair", "amend", "respecify", "split", "strengthen")
 """Steps whose prompts quote what programs said when they failed, or which mutants there was time for."""
@@ -33,13 +34,26 @@ MEASURED = "durations"
 """The recording that is played with mutants; for all of them it would take minutes."""
 
 
-@pytest.fixture(scope="module", params=sorted(RECORDED))
+def _ground(name: str) -> str:
+    """The recording whose output this one goes on with; empty for none."""
+    return DEMOS[name].builds_on if name in DEMOS else ""
+
+
+IN_ORDER = sorted(RECORDED, key=lambda name: (_ground(name) or name, bool(_ground(name))))
+"""What goes on with another one comes right after it."""
+_places: dict[str, Path] = {}
+"""Recording → where it was played last by this process."""
+
+
+@pytest.fixture(scope="module", params=IN_ORDER)
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, RunResult, Path]:
     """(name, result, home) of a recorded run."""
     name: str = request.param
-    directory = tmp_path_factory.mktemp(name)
-    if name in DEMOS and DEMOS[name].builds_on:
-        play(DEMOS[name].builds_on, directory)
+    ground = _ground(name)
+    directory = _places.pop(ground, None) or tmp_path_factory.mktemp(name)
+    if ground and not directory.joinpath("out").exists():
+        play(ground, directory)
+    _places[name] = directory
     return name, play(name, directory), directory / "home"
 
 

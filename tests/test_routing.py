@@ -7,7 +7,6 @@ import doctest
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
@@ -114,8 +113,16 @@ def test_a_file_is_true(name: str, toolchain: PytestToolchain) -> None:
     for tests in {known.all_tests[known.test_path]: 0, **{s.tests: 0 for s in situations}}:
         assert toolchain.red_tree(stub, {known.test_path: tests}, known.component).bad == ()
     ours = set(routing.functions(known.tests))
+    seen: dict[tuple[str, ...], set[str]] = {}
+
+    def told(code: str, tests: Files) -> set[str]:
+        """The names of the tests that fail; situations share many programs and tests."""
+        what = (code, *tests.values())
+        if what not in seen:
+            seen[what] = failing(toolchain, situations[0], code, tests)
+        return seen[what]
+
     for situation in situations:
-        told = partial(failing, toolchain, situation)
         wrong_code = told(situation.code, known.all_tests)
         wrong_tests = told(known.code, {known.test_path: situation.tests})
         match situation.kind:

@@ -181,7 +181,7 @@ def test_any_answer_is_read_or_refused(answer: str) -> None:
         lambda: shapes.read_files(answer, TWO, []),
         lambda: shapes.read_requirements(answer),
         lambda: shapes.read_plan(answer, (), ""),
-        lambda: shapes.read_repair(answer, TWO, FAILING, ["E1"]),
+        lambda: shapes.read_repair(answer, TWO, {}, FAILING, ["E1"]),
         lambda: shapes.read_component(answer, "a"),
         lambda: shapes.read_parts(answer),
         lambda: shapes.read_revision(answer, Plan("t", ())),
@@ -406,7 +406,7 @@ A_IS_WRONG = Repair({}, {TEST_A: SO})
 
 
 def repair(answer: str, owned: list[str] = TWO) -> Repair:
-    return shapes.read_repair(answer, owned, FAILING, ["E1", "top.C1"])
+    return shapes.read_repair(answer, owned, {}, FAILING, ["E1", "top.C1"])
 
 
 @pytest.mark.parametrize(
@@ -514,8 +514,8 @@ def test_a_name_that_two_failing_tests_share_is_not_enough() -> None:
     with pytest.raises(
         AnswerError, match=r"'test_a' may be t/test_x.py::TestC::test_a or t/test_x.py::TestD::test_a; give"
     ):
-        shapes.read_repair("WRONG TEST test_a: so", ONE, ids, [])
-    assert shapes.read_repair("WRONG TEST TestD::test_a: so", ONE, ids, []).disputed == {ids[1]: "so"}
+        shapes.read_repair("WRONG TEST test_a: so", ONE, {}, ids, [])
+    assert shapes.read_repair("WRONG TEST TestD::test_a: so", ONE, {}, ids, []).disputed == {ids[1]: "so"}
 
 
 def test_a_wrong_test_does_not_make_a_foreign_file_acceptable() -> None:

@@ -21,6 +21,7 @@ import click
 
 if TYPE_CHECKING:
     from agent.config import Settings
+    from agent.models import Model
 
 _WAIT_SECONDS = 5.0
 _LEAST_FREE_MB = 200
@@ -143,18 +144,50 @@ def _model(settings: Settings) -> Iterator[Check]:
     nobody = [role for role in ROLES if settings.model_for(role) is None]
     if nobody:
         yield Check("model", False, f"none for {', '.join(nobody)}", "name them under [models], or one with --model")
-    for name in sorted({settings.model, *settings.models.values()} - {None}, key=str):
-        yield from _named(str(name), settings)
+    named = sorted({settings.model, *settings.models.values()} - {None}, key=str)
+    checks = [check for name in named for check in _named(str(name), settings)]
+    yield from checks
+    if not nobody and all(check.ok for check in checks if check.name == "model"):
+        yield _strategy(settings)
+
+
+def _strategy(settings: Settings) -> Check:
+    """Whether the models can be asked as is wanted."""
+    from agent.config import ROLES
+    from agent.prompts import Prompts
+    from agent.strategies import open_strategy
+    from graphs.errors import AgentError
+
+    names = {role: settings.strategy_for(role) for role in ROLES}
+    said = ", ".join(dict.fromkeys(names.values()))
+    try:
+        prompts = Prompts(settings.prompts)
+        open_strategy(names, lambda role: _opened(str(settings.model_for(role)), settings), prompts, lambda _: [])
+    except AgentError as error:
+        return Check("strategy", False, said, str(error))
+    return Check("strategy", True, said)
+
+
+def _opened(name: str, settings: Settings) -> Model:
+    from agent.models import Prices, open_model
+
+    return open_model(
+        name,
+        base_url=settings.base_url,
+        api_key=os.environ.get(settings.api_key_env),
+        prices=Prices.load(settings.prices),
+        dialect=settings.dialect,
+    )
 
 
 def _named(name: str, settings: Settings) -> Iterator[Check]:
-    from agent.models import OLLAMA_PORT, PROVIDERS, Prices, open_model
+    from agent.models import OLLAMA_PORT, PROVIDERS
     from agent.models.endpoint import OPENAI, Endpoint
     from graphs.errors import AgentError
 
     key = os.environ.get(settings.api_key_env)
     try:
-        model = open_model(name, base_url=settings.base_url, api_key=key, prices=Prices.load(settings.prices))
+        model = _opened(name, settings)
     except AgentError as error:
         yield Check("model", False, name, str(error))
         return

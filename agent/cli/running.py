@@ -38,7 +38,7 @@ PROVING = (
 SETTINGS = (
     click.option("--model", metavar="NAME", help="Model: a name, ollama:NAME, manual:DIR, replay:FILE, provider:NAME."),
     click.option("--base-url", metavar="URL", help="OpenAI-compatible server, such as http://127.0.0.1:8000/v1."),
-    click.option("--strategy", metavar="NAME", help="How the model is asked."),
+    click.option("--strategy", metavar="NAME", help="How the model is asked: plain, guided or native."),
     click.option("--parallel", type=int, metavar="N", help="Calls to the model at once."),
     click.option("--sandbox", metavar="KIND", help="bubblewrap, or none (unsafe)."),
     click.option("--max-usd", type=float, metavar="X", help="Ceiling of money for the run."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.calls import Readings, call_data, call_lines, one_call, readings
 from agent.cli.output import emit_json, indented, wrapped
 from agent.cli.proof import account, cases_section, changes_section, strength_section
 from agent.cli.running import typed
@@ -15,7 +16,7 @@ from graphs import events
 from graphs.errors import UserError
 
 if TYPE_CHECKING:
-    from agent.store.journal import JournalReader, StoredCall
+    from agent.store.journal import JournalReader
     from graphs.events import Event
     from graphs.run_state import RunState
     from graphs.values import Component
@@ -39,8 +40,10 @@ def show(run: str | None, component: str | None, calls: bool, key: str | None, a
     settings, notes, integration (a verdict or null), plan (as `agent graph --json`, or null), revisions, questions,
     feedback, covered, unproven (these five as in `agent run --json`), amended, added, dropped and quarantined
     ({component, id, reason} of each test that was replaced, added for what went unnoticed, taken out again, and set
-    aside) and calls; with a component also "component" (as in plan.yaml), "state", "mutants" ({id, path, line, change,
-    killed_by, extreme, excuse} of each change of its code that tests were tried on), "history" (its events) and only its calls;
+    aside), asking (strategy → {questions, first_try, again, given_up}) and calls (with form: null or {kind, name, digest}
+    of what the answer was held to, and reading: null or {strategy, number, problems}, how it read); with a component also
+    "component" (as in plan.yaml), "state", "mutants" ({id, path, line, change, killed_by, extreme, excuse} of each change
+    of its code that tests were tried on), "history" (its events) and only its calls;
     with --call only "call". Prompts and answers are included with --calls and --call.
     """
     from agent.store.journal import SqliteJournal
@@ -48,27 +51,30 @@ def show(run: str | None, component: str | None, calls: bool, key: str | None, a
 
     with SqliteJournal.read(find_run(home(), run).path) as reader:
         if key is not None:
-            data, text = _one_call(reader, key)
+            data, lines = one_call(reader, key)
         else:
-            data, text = _view(reader, component, calls)
+            data, lines = _view(reader, component, calls)
     if as_json:
         emit_json(data)
     else:
-        click.echo(text, nl=False)
+        click.echo("\n".join(lines))
 
 
-def _view(reader: JournalReader, name: str | None, calls: bool) -> tuple[dict[str, Any], str]:
+def _view(reader: JournalReader, name: str | None, calls: bool) -> tuple[dict[str, Any], list[str]]:
     from agent.cli.story import concerns, load_from, once
+    from graphs.values import to_json
 
     state = load_from(reader)
     component = _component(state, reader, name) if name is not None else None
-    made = list(reader.calls(name))
-    run = {**_run_data(reader, state), "calls": [_call_data(c, whole=calls) for c in made]}
+    made, read = list(reader.calls(name)), readings(reader)
+    run = {
+        **_run_data(reader, state),
+        "asking": {way: to_json(sums) for way, sums in read.sums.items()},
+        "calls": [call_data(c, read, whole=calls) for c in made],
+    }
     if component is None:
-        lines = [*_run_lines(reader, state), *(_call_lines(made, whole=True) if calls else ())]
-        return {"run": run}, _joined(lines)
+        return {"run": run}, [*_run_lines(reader, state, read), *(call_lines(made, read, whole=True) if calls else ())]
     from graphs.document import to_data
-    from graphs.values import to_json
 
     assert state.plan is not None
     story = [e for e in once(reader.events()) if concerns(e, component.id)]
@@ -81,8 +87,7 @@ def _view(reader: JournalReader, name: str | None, calls: bool) -> tuple[dict[st
         "mutants": account(story).mutants(),
         "history": [{"seq": e.seq, "ts": e.ts, "kind": e.kind, "body": e.body} for e in history],
     }
-    lines = [*_component_lines(state, component, story), *_call_lines(made, whole=calls)]
-    return data, _joined(lines)
+    return data, [*_component_lines(state, component, story), *call_lines(made, read, whole=calls)]
 
 
 def _component(state: RunState, reader: JournalReader, name: str) -> Component:
@@ -136,7 +141,7 @@ def _now() -> float:
     return time.time()
 
 
-def _run_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
+def _run_lines(reader: JournalReader, state: RunState, read: Readings) -> Iterator[str]:
     from agent.cli.story import ENDS, duration, spent, unproven
     from graphs.draw import tree
     from graphs.text import plain
@@ -149,6 +154,8 @@ def _run_lines(reader: JournalReader, state: RunState) -> Iterator[str]:
         yield f"  output   {output}"
     if model := plain(str(state.settings.get("model") or ""), 80):
         yield f"  model    {model}"
+    for way, sums in read.sums.items():
+        yield f"  asked    {plain(way, 40)}: {sums.told()}"
     yield f"  spent    {spent(state.usage)} · {duration(state.elapsed(_now()))}"
     for note in state.notes:
         yield f"  note     {plain(note, 300)}"
@@ -313,66 +320,3 @@ def _failing_lines(cases: list[Any], indent: int = 2) -> Iterator[str]:
     for case in cases:
         said = plain(str(case.get("message") or case.get("outcome")), 200)
         yield from wrapped(f"✗ {plain(str(case.get('id')), 100)}: {said}", indent)
-
-
-def _one_call(reader: JournalReader, key: str) -> tuple[dict[str, Any], str]:
-    found = {c.key: c for c in reader.calls() if c.key.startswith(key)}
-    if len(found) != 1:
-        many = f"fits {len(found)} calls; give more of it" if found else "fits no call"
-        raise UserError(f"the key {key!r} {many}; `agent show {reader.run_dir.name} --json` lists the calls")
-    call = next(iter(found.values()))
-    return {"call": _call_data(call, whole=True)}, _joined(_call_lines([call], whole=True))
-
-
-def _call_data(call: StoredCall, whole: bool) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "key": call.key,
-        "component": call.component,
-        "step": call.step,
-        "attempt": call.attempt,
-        "model": call.model,
-        "state": call.state,
-        "usage": dict(call.usage),
-        "seconds": call.seconds,
-        "ts": call.ts,
-    }
-    return {**data, "request": call.request, "response": call.response} if whole else data
-
-
-def _call_lines(made: list[StoredCall], whole: bool) -> Iterator[str]:
-    from agent.cli.story import amount, duration, money
-    from graphs.text import plain
-    from graphs.values import Usage, from_json
-
-    if not made:
-        return
-    yield from ("", "Model calls")
-    for call in made:
-        usage = from_json(Usage, dict(call.usage))
-        about = f"{plain(call.component, 40)} " if call.component else ""
-        failed = "" if call.state == "done" else f"  {call.state}"
-        tokens = f"{amount(usage.prompt_tokens)} + {amount(usage.completion_tokens)} tokens"
-        yield (
-            f"  {call.key[:12]}  {about}{plain(call.step, 30)} {call.attempt}  {plain(call.model, 60)}  {tokens}  "
-            f"{money(usage.usd)}  {duration(call.seconds)}{failed}"
-        )
-        if whole:
-            yield from _conversation(call)
-        elif failed:
-            yield f"    {plain(str((call.response or {}).get('error', '')), 300)}"
-
-
-def _conversation(call: StoredCall) -> Iterator[str]:
-    from graphs.text import plain
-
-    messages = (call.request or {}).get("messages") or ()
-    for message in messages:
-        yield f"  --- {plain(str(message.get('role')), 20)}"
-        yield indented(str(message.get("content")))
-    answer = call.response or {}
-    yield "  --- answer" if "text" in answer else "  --- no answer"
-    yield indented(str(answer.get("text") or answer.get("error") or ""))
-
-
-def _joined(lines: Any) -> str:
-    return "\n".join(lines) + "\n"

@@ -367,6 +367,11 @@ def _call(body: Mapping[str, Any]) -> str:
     return f"the model call for {_text(body.get('step'), 40)} brought no answer: {error}" if error else ""
 
 
+def _read(body: Mapping[str, Any]) -> str:
+    problems = [_text(problem) for problem in entries(body, "problems")]
+    return f"the answer to {_text(body.get('step'), 40)!r} was of no use: {'; '.join(problems[:2])}" if problems else ""
+
+
 AUTHORS: Mapping[str, str] = {
     "model": "by the model",
     "user": "by the user",
@@ -427,6 +432,7 @@ _TALES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     events.COMPONENT_KEPT: lambda body: "kept: it was proven before",
     events.COMMITTED: lambda body: f"committed as {_text(body.get('commit'), 13)}",
     events.CALL_FINISHED: _call,
+    events.ANSWER_READ: _read,
     events.INTEGRATION_STARTED: lambda body: "every part is proven; testing the whole",
     events.INTEGRATION_FINISHED: _integrated,
     events.PROOF_SUMMED: _summed,

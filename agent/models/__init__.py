@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.models.base import Answer, Ask, Message, Model
+from agent.models.dialects import AUTO
 from agent.models.endpoint import OPENAI, Address, Endpoint
+from agent.models.local import open_local
 from agent.models.manual import Manual
 from agent.models.pricing import Prices
 from agent.models.replay import Recorder, Replay
@@ -86,6 +88,7 @@ def open_model(
     stall_seconds: float = 120.0,
     prices: Prices,
     replay_delay: float = 0.0,
+    dialect: str = AUTO,
 ) -> Model:
     """The model of that name. Nothing is connected and nothing heavy imported before the first question.
 
@@ -94,12 +97,15 @@ def open_model(
     | ``manual:DIR`` | prompts and answers as files in DIR |
     | ``replay:FILE`` | a recording; ``replay_delay`` simulates latency, in seconds per call |
     | ``replay-loosely:FILE`` | the same, where the wording of a question may differ from the recorded one |
+    | ``local:transformers:FOLDER_OR_ID``, ``local:llamacpp:FILE.gguf`` | a model on this machine, through guidance |
+    | ``local:replay:FILE`` | a recording, said again through guidance's grammar engine |
     | ``ollama:NAME`` | the local Ollama, or the one at ``base_url`` |
     | ``anthropic:NAME``, ``google:NAME``… | through LangChain's package for that provider |
     | ``openai:NAME`` or ``NAME`` | an OpenAI-compatible endpoint at ``base_url``, or OpenAI itself |
 
     ``seconds`` is the budget of one question, tries and waits together; ``stall_seconds`` is the longest silence of an
-    endpoint. ``ConfigError`` for a name or URL that cannot be, ``PrerequisiteError`` for a missing key or package.
+    endpoint; ``dialect`` is how a server takes grammars (``agent.models.dialects``), where the name is of an OpenAI-compatible
+    endpoint. ``ConfigError`` for a name, URL or dialect that cannot be, ``PrerequisiteError`` for a missing key or package.
     """
     kind, colon, rest = name.partition(":")
     if not name.strip() or (
@@ -110,6 +116,9 @@ def open_model(
         return Manual(Path(rest).expanduser())
     if colon and kind in ("replay", "replay-loosely"):
         return Replay(Path(rest).expanduser(), replay_delay, loose=kind == "replay-loosely")
+    if colon and kind == "local":
+        engine, _, which = rest.partition(":")
+        return open_local(name, engine, which)
     if not (seconds > 0 and stall_seconds > 0):
         raise ConfigError(f"the time limits of a question must be above 0; found {seconds:g} s and {stall_seconds:g} s")
     kind = _SHORT.get(kind, kind)
@@ -140,6 +149,7 @@ def open_model(
         prices=prices,
         seconds=seconds,
         stall_seconds=stall_seconds,
+        dialect=dialect,
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from graphs.values import Usage, digest
 
@@ -32,6 +32,37 @@ class Message:
     """Who speaks."""
     content: str
     """What is said."""
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Holds an answer to a grammar while it is written. It comes in pieces, so that a later one may know what the earlier ones said."""
+
+    kind: ClassVar[Literal["grammar"]] = "grammar"
+    name: str
+    """Of the shape it is for, such as ``plan``."""
+    digest: str
+    """SHA-256 of all that fixes it; stands for it in keys and in the journal."""
+    following: Callable[[str], str] = field(compare=False, repr=False)
+    """The answer so far (``""`` at first) → llguidance Lark text of the next piece; ``""`` when the answer is complete. No text
+    of a piece is the beginning of another, so that the end of a piece can be seen."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Holds an answer to a JSON schema while it is written."""
+
+    kind: ClassVar[Literal["schema"]] = "schema"
+    name: str
+    """Of the shape it is for, such as ``plan``."""
+    digest: str
+    """SHA-256 of the schema; stands for it in keys and in the journal."""
+    schema: Mapping[str, Any] = field(compare=False, repr=False)
+    """In the dialect that OpenAI's ``strict`` takes: every property required, none additional."""
+
+
+Form = Grammar | Schema
+"""What an answer is held to beyond the words of the question."""
 
 
 @dataclass
@@ -100,7 +131,9 @@ class Ask:
     priority: float = 0.0
     """Who goes first when slots are scarce: larger first."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """Further parameters, such as ``response_format`` or a grammar; part of the key."""
+    """Further parameters of the request; part of the key."""
+    form: Form | None = None
+    """What the answer is held to while it is written; its digest is part of the key."""
     gate: Gate = field(default=_Open(), compare=False, repr=False)
     """What each try of it must pass; no part of the key."""
 
@@ -115,6 +148,8 @@ class Ask:
         sent = [message.content for message in self.messages]
         if self.extra:
             sent.append(json.dumps(self.extra, default=str))
+        if isinstance(self.form, Schema):  # which some endpoints count as a part of the prompt
+            sent.append(json.dumps(self.form.schema))
         return sum(len(text.encode("utf-8", "surrogatepass")) + _MESSAGE_TOKENS for text in sent)
 
     def key(self, model: str) -> str:
@@ -129,6 +164,7 @@ class Ask:
                 self.temperature,
                 self.max_tokens,
                 self.extra,
+                *([] if self.form is None else [self.form.digest]),
             ]
         )
 
@@ -159,12 +195,14 @@ class Model(Protocol):
 
     name: str
     """What ``--model`` said; part of every call key."""
+    forms: frozenset[str]
+    """Kinds of forms that its answers can be held to: ``grammar``, ``schema``, both or none."""
 
     async def ask(self, ask: Ask) -> Answer:
         """The answer.
 
-        ``ModelError`` when there was none within the retry budget, ``ModelRefused`` when asking again is useless,
-        ``LimitReached`` when the gate lets no further try pass.
+        ``ModelError`` when there was none within the retry budget, ``ModelRefused`` when asking again is useless, as when the
+        endpoint does not hold answers to forms, ``LimitReached`` when the gate lets no further try pass.
         """
         ...
 

@@ -4,6 +4,9 @@ An endpoint fails in more ways than by an HTTP status: a stream ends early witho
 refused, filtered or cut at the token limit, a page of HTML comes with status 200. Each try ends in a whole answer or
 in a :class:`Fault` that has a name; :meth:`Endpoint.ask` decides from it whether to ask again, within one time budget.
 
+An answer that is held to a grammar may come in pieces, each asked for by itself and asked again by itself. What a server
+makes of forms is found out before the first question that has one (``agent/models/dialects.py``).
+
 Streams are used because only they tell a model that writes slowly from one that has stopped.
 """
 
@@ -15,7 +18,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,7 +27,17 @@ from importlib import import_module
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from agent.models.base import Answer, Ask, Lease
+from agent.models.base import Answer, Ask, Form, Lease, Message, Schema, tokens_of
+from agent.models.dialects import (
+    AUTO,
+    PROBE,
+    PROBE_TOKENS,
+    Dialect,
+    Held,
+    candidates,
+    held_to_schema,
+    schema_probe,
+)
 from agent.models.pricing import Prices
 from agent.models.room import Room, Size, Sizes, room_of
 from graphs.errors import EndpointUnreachable, ModelError, ModelRefused
@@ -43,10 +56,15 @@ UNREACHABLE_SECONDS = 10.0
 """How long an endpoint that nothing answers at is tried; a server that is just starting gets this long."""
 SHORTEST_TRY = 1.0
 """Seconds that must be left for another try (a tenth of the budget if that is less)."""
+REFUTATION_LENGTH = 120
+"""Characters of what a server said to a probe that are shown."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0
 """Seconds between tries: doubled from the first to the longest, each time shortened at random by up to a half."""
 
 _NOT_SENT = {"unreachable", "bad certificate"}
+# How servers refuse a form apart from a status that says so: SGLang only finds out when the stream has begun, and others
+# stumble over it. In a probe these are tried as often as an answer that is no use, then they count as a refusal.
+_STUMBLES = {"error in the stream", "unfinished", "status 500", "status 501"}
 _UNFINISHED = {"error", "tool_calls", "tool_use", "function_call", "abort", "cancelled", "load", "pause_turn", "other"}
 _CUT_AT_LIMIT = {"length", "max_tokens", "model_length", "max_output_tokens", "finish_reason_max_tokens"}
 _FILTERED = {
@@ -95,6 +113,14 @@ _REFUSAL = re.compile(
     + r" (?:\w+ )?(?:help|assist|comply|fulfill?|provide|continue with)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_HOW = {
+    "grammar": "start vLLM with --structured-outputs-config.backend guidance, SGLang with --grammar-backend llguidance, or a "
+    "llama-server that was built with -DLLAMA_LLGUIDANCE=ON; or use --strategy native or plain",
+    "schema": "use a server that takes response_format of type json_schema, or --strategy plain",
+}
+"""What to do where answers are not held to a kind of form."""
+_WORDS = {"grammar": "a grammar", "schema": "a JSON schema"}
+
 _STRUCTURE = re.compile(r"```|~~~|^\s*(?:[{\[<|#>]|[-*+] |\d+[.)] )|^\S+\s*[:=]\s*$", re.MULTILINE)
 _REFUSAL_LENGTH = 600
 
@@ -143,6 +169,11 @@ class _Seen:
     """Prompt tokens, estimated."""
 
     @property
+    def said(self) -> str:
+        """The answer so far."""
+        return "".join(self.text)
+
+    @property
     def came(self) -> int:
         """Characters of the answer, reasoning included."""
         return sum(map(len, self.text)) + self.reasoning
@@ -155,13 +186,16 @@ class _Seen:
 
 
 class _Budget:
-    """What one ask has spent of its time and tries."""
+    """What one ask has spent of its time and tries, those of all pieces and probes together."""
 
     def __init__(self, seconds: float) -> None:
         self.started = time.monotonic()
         self.deadline = self.started + seconds
         self.tries = 0
         self.content = 0
+        """Answers to the present request that were no use."""
+        self.last: Fault | None = None
+        """What was wrong with the latest try."""
         self.usage = Usage()
         self._lost: float | None = None
 
@@ -173,6 +207,7 @@ class _Budget:
     def count(self, fault: Fault | None, cost: Usage) -> None:
         """Add a try."""
         self.tries += 1
+        self.last = fault
         self.usage += cost
         self.content += fault is not None and fault.weight == "content"
         if fault is None or fault.name != "unreachable":
@@ -223,7 +258,8 @@ OPENAI = Address("https://api.openai.com/v1")
 
 
 class Endpoint:
-    """A model at an endpoint. Answers are whole: what is cut, empty or refused was asked again or is an error.
+    """A model at an endpoint. Answers are whole: what is cut, empty or refused was asked again or is an error. Those that
+    are held to a form are in it: a server that ignores forms is an error, too.
 
     ``open_chat`` makes a LangChain chat model; without it, an OpenAI-compatible client for ``address`` is made. Either
     is made when the first question is asked, in the event loop that asks it.
@@ -242,9 +278,16 @@ class Endpoint:
         stall_seconds: float = 120.0,
         open_chat: Callable[[], Any] | None = None,
         place: str = "",
+        dialect: str = AUTO,
     ) -> None:
-        """``seconds``: the budget of one ask, all tries and waits together; ``stall_seconds``: the longest silence."""
+        """``seconds``: the budget of one ask, all tries and waits together; ``stall_seconds``: the longest silence.
+
+        ``dialect``: how the server takes grammars, one of ``agent.models.dialects.DIALECTS`` or ``auto``, which finds out.
+        ``ConfigError`` when it is none of these.
+        """
         self.name = name
+        self.forms = _forms(address, open_chat)
+        self._dialects = candidates(dialect)
         self._model = model
         self._address = address
         self._api_key = api_key
@@ -261,6 +304,11 @@ class Endpoint:
         self._limit = "max_completion_tokens" if address.host.endswith("openai.com") else "max_tokens"
         self._not_taken: set[str] = set()
         self._sizes = Sizes()
+        self._dialect = self._dialects[0]
+        """The one that the server speaks, once that is proven."""
+        self._probed: dict[str, str] = {}
+        """Kind of form → what is wrong with how the server takes it; empty when nothing is."""
+        self._probing = asyncio.Lock()
 
     async def ask(self, ask: Ask) -> Answer:
         """The whole answer, with the usage of all tries.
@@ -269,27 +317,58 @@ class Endpoint:
         ``ModelError`` when no try within the budget gave a usable answer. Each error carries the usage of its tries.
         ``LimitReached`` when the gate of the question lets no further try pass.
         """
+        if ask.form is not None and ask.form.kind not in self.forms:
+            raise ModelRefused(self._takes_no(ask.form), fault="form not taken")
         chat = await self._chat_of_this_loop()
-        budget, size = _Budget(self._seconds), self._sizes.of(ask, getattr(chat, "profile", None))
+        budget = _Budget(self._seconds)
+        pieces = await self._pieces(chat, ask, budget)
+        model = next((seen.model for seen in reversed(pieces) if seen.model), self._model)
+        return Answer("".join(seen.said for seen in pieces), budget.usage, model, budget.spent, budget.tries)
+
+    async def _pieces(self, chat: Any, ask: Ask, budget: _Budget) -> list[_Seen]:
+        """What was answered: one piece, or as many as the grammar has."""
+        if ask.form is None:
+            return [await self._piece(chat, ask, None, budget)]
+        dialect = await self._proven(chat, ask, ask.form, budget)
+        if isinstance(ask.form, Schema):
+            return [await self._piece(chat, ask, held_to_schema(ask.form), budget)]
+        pieces: list[_Seen] = []
+        text, tokens = "", 0
+        while lark := ask.form.following(text):
+            piece = ask if not text else replace(ask, messages=(*ask.messages, Message("assistant", text)))
+            if ask.max_tokens is not None:  # the ceiling of all pieces together
+                piece = replace(piece, max_tokens=max(ask.max_tokens - tokens, 1))
+            seen = await self._piece(chat, piece, dialect.held(lark, later=bool(text)), budget)
+            text += seen.said
+            tokens += tokens_of(seen.came) if seen.usage is None else seen.usage.completion_tokens
+            pieces.append(seen)
+        return pieces
+
+    async def _piece(self, chat: Any, ask: Ask, held: Held | None, budget: _Budget) -> _Seen:
+        """One request, made again until what came back is whole; the errors are those of :meth:`ask`."""
+        size = self._sizes.of(ask, getattr(chat, "profile", None))
+        budget.content = tries = 0
         previous: Fault | None = None
         while True:
+            tries += 1
             began = time.monotonic()
             async with ask.gate.lease(ask, size.wanted, size.least) as lease:
                 budget.waited(time.monotonic() - began)
                 seen = _Seen(asked=lease.max_tokens, prompt=ask.likely_tokens)
-                fault = await self._try(chat, ask, seen, budget.deadline)
+                fault = await self._try(chat, ask, held, seen, budget.deadline)
                 self._settle(lease, seen, fault)
             fault = _resize(size, fault, seen)
+            if fault is not None and held is not None and held.probes and fault.name in _STUMBLES:
+                fault = replace(fault, weight="content")
             budget.count(fault, lease.spent or Usage())
             if fault is None:
-                text, model = "".join(seen.text), seen.model or self._model
-                return Answer(text, budget.usage, model, budget.spent, budget.tries)
+                return seen
             if fault.late and previous is not None:
                 # Cut short by our own clock: what went wrong before says more.
                 fault = previous
             previous = fault
             log.info("try %d of step %r for %r: %s", budget.tries, ask.step, ask.component, fault.name)
-            wait = _pause(budget.tries, fault)
+            wait = _pause(tries, fault)
             if error := self._end(fault, budget, wait, ask.max_tokens):
                 raise error
             if fault.room is not None:
@@ -297,6 +376,59 @@ class Endpoint:
             if fault.change:
                 self._adapt(fault.change)
             await asyncio.sleep(wait)
+
+    async def _proven(self, chat: Any, ask: Ask, form: Form, budget: _Budget) -> Dialect:
+        """The dialect the endpoint takes grammars in, once it is proven that it holds answers to forms of this kind.
+
+        Found out before the first such question, by tries of it that pass its gate, and remembered. ``ModelRefused`` when it
+        does not hold answers to them.
+        """
+        began = time.monotonic()
+        async with self._probing:
+            budget.waited(time.monotonic() - began)
+            if form.kind not in self._probed:
+                self._probed[form.kind] = await self._probe(chat, ask, form, budget)
+        if wrong := self._probed[form.kind]:
+            raise ModelRefused(wrong, fault="form ignored", tries=budget.tries, usage=budget.usage)
+        return self._dialect
+
+    async def _probe(self, chat: Any, ask: Ask, form: Form, budget: _Budget) -> str:
+        """What is wrong with how the endpoint takes forms of this kind, in one sentence; empty when nothing is."""
+        if isinstance(form, Schema):
+            found = await self._refutation(chat, ask, schema_probe(), budget)
+        else:
+            refutations = []
+            for dialect in self._dialects:
+                if not (refutation := await self._refutation(chat, ask, dialect.probe(), budget)):
+                    self._dialect = dialect
+                    return ""
+                refutations.append(f"as for {dialect.name} {refutation}")
+            found = "; ".join(refutations)
+        if not found:
+            return ""
+        place = f"{self._place} does not hold answers of the model {self._model!r} to {_WORDS[form.kind]}"
+        return f"{place} ({found}): {_HOW[form.kind]}"
+
+    async def _refutation(
+        self, chat: Any, ask: Ask, probe: Held, budget: _Budget, tokens: Sequence[int] = PROBE_TOKENS
+    ) -> str:
+        """What the endpoint does with a form instead of holding the answer to it; empty when it holds it.
+
+        ``tokens``: completion tokens that may be taken, and those after a try that was cut in its reasoning.
+        """
+        question = replace(ask, messages=(Message("user", PROBE),), max_tokens=tokens[0], form=None)
+        try:
+            await self._piece(chat, question, probe, budget)
+        except ModelError as error:
+            said = "" if budget.last is None else budget.last.detail[:REFUTATION_LENGTH]
+            if error.fault == "form ignored":
+                return f"it is ignored: {said}"
+            if error.fault == "rejected" or error.fault in _STUMBLES:
+                return f"it is refused: {said}"
+            if error.fault == "length cut" and tokens[1:]:
+                return await self._refutation(chat, ask, probe, budget, tokens[1:])
+            raise
+        return ""
 
     def price(self, usage: Usage) -> float | None:
         """By the price table; a server on this machine costs nothing unless the table knows its model."""
@@ -360,9 +492,20 @@ class Endpoint:
             return f"{place} has no chat completions at this base URL; it usually ends in /v1 (--base-url){said}"
         if fault.name == "prompt too long":
             return f"the prompt is too long for {model}; use a model with a longer context or a smaller spec{said}"
+        if fault.name == "form ignored":
+            return (
+                f"{place} did not hold an answer of the model {model} to the form it was asked for{said}; start the server so "
+                "that every answer is held to its form, or use --strategy plain"
+            )
         if fault.name == "bad certificate":
             return f"the certificate of {place} is not accepted; check the base URL and the time of this machine{said}"
         return f"{place} rejects the request{said}"
+
+    def _takes_no(self, form: Form) -> str:
+        """The sentence for a form that answers cannot be held to here."""
+        place = self._place if self._open_chat is None else f"the LangChain package for {self._place}"
+        others = "native or plain" if "schema" in self.forms else "plain"
+        return f"{place} takes no {_WORDS[form.kind].removeprefix('a ')} to hold an answer to; use --strategy {others}"
 
     def _adapt(self, parameter: str) -> None:
         """From now on, ask without a parameter; the token limit has a second name to try."""
@@ -388,7 +531,7 @@ class Endpoint:
         """A server on this machine bills nobody, unless it stands before a model that the price table knows."""
         return self._open_chat is None and self._address.loopback and self._prices.of(self._model) is None
 
-    async def _try(self, chat: Any, ask: Ask, seen: _Seen, deadline: float) -> Fault | None:
+    async def _try(self, chat: Any, ask: Ask, held: Held | None, seen: _Seen, deadline: float) -> Fault | None:
         """One request. Fills ``seen``; returns what is wrong with the answer, or ``None`` when it is whole."""
         token = _seen.set(seen)
         streams = self._streams
@@ -400,7 +543,7 @@ class Endpoint:
             remaining = max(remaining / 2, min(self._stall, remaining))
         try:
             async with asyncio.timeout(remaining):
-                await self._request(chat, ask, seen, streams)
+                await self._request(chat, ask, held, seen, streams)
         except TimeoutError:
             late = deadline - time.monotonic() <= 0
             detail = f"still no end after {self._seconds:g} s" if late else f"no byte for {self._stall:g} s"
@@ -412,14 +555,14 @@ class Endpoint:
             return fault
         finally:
             _seen.reset(token)
-        return _flaw(seen)
+        return _flaw(seen, held)
 
-    async def _request(self, chat: Any, ask: Ask, seen: _Seen, streams: bool) -> None:
+    async def _request(self, chat: Any, ask: Ask, held: Held | None, seen: _Seen, streams: bool) -> None:
         from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
         kinds = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
         messages = [kinds[message.role](content=message.content) for message in ask.messages]
-        options = self._options(ask, streams, seen)
+        options = self._options(ask, held, streams, seen)
         with _untraced():
             if not streams:
                 _take(seen, await chat.ainvoke(messages, stream=False, **options), self._open_chat is not None)
@@ -436,7 +579,7 @@ class Endpoint:
                 with contextlib.suppress(Exception):
                     await stream.aclose()  # type: ignore[attr-defined]
 
-    def _options(self, ask: Ask, streams: bool, seen: _Seen) -> dict[str, Any]:
+    def _options(self, ask: Ask, held: Held | None, streams: bool, seen: _Seen) -> dict[str, Any]:
         options: dict[str, Any] = {}
         if ask.temperature is not None and "temperature" not in self._not_taken:
             options["temperature"] = ask.temperature
@@ -449,6 +592,8 @@ class Endpoint:
         # token limit for servers that only know the old name.
         body = {name: value for name, value in ask.extra.items() if name != "extra_body"}
         body |= ask.extra.get("extra_body", {})
+        if held is not None:
+            body |= held.fields
         if seen.asked is not None:
             body[self._limit] = seen.asked
             seen.sent.add(self._limit)
@@ -468,6 +613,7 @@ class Endpoint:
             await asyncio.to_thread(import_module, "langchain_openai" if self._open_chat is None else "langchain_core")
         if self._chat is None or self._loop is not loop:
             self._loop = loop
+            self._probing = asyncio.Lock()
             self._chat = self._open_chat() if self._open_chat is not None else self._openai()
         return self._chat
 
@@ -630,14 +776,25 @@ def _resize(size: Size, fault: Fault | None, seen: _Seen) -> Fault | None:
     return fault
 
 
-def _flaw(seen: _Seen) -> Fault | None:
+def _forms(address: Address, open_chat: Callable[[], Any] | None) -> frozenset[str]:
+    """The kinds of forms an endpoint can be asked for. Whether it does as it is asked, a probe finds out."""
+    if open_chat is not None:  # each package has other names for it, and some have none
+        return frozenset()
+    if address.host.endswith("openai.com"):  # grammars only for custom tools there
+        return frozenset({"schema"})
+    return frozenset({"grammar", "schema"})
+
+
+def _flaw(seen: _Seen, held: Held | None) -> Fault | None:
     """What is wrong with an answer that arrived without an error."""
-    text = "".join(seen.text).strip()
+    text = seen.said.strip()
     if seen.refusal:
         return Fault("refusal", "the model refused", "content", billed=True)
     if seen.finish in _FILTERED:
         return Fault("content filter", "the endpoint filtered the answer", "content", billed=True)
     if seen.finish in _CUT_AT_LIMIT:
+        if held is not None and text and not held.begins(seen.said):
+            return Fault("form ignored", f"it begins with {seen.said[:40]!r}", "final", billed=True)
         detail = (
             "all tokens went into reasoning" if not text and seen.reasoning else f"cut after {len(text)} characters"
         )
@@ -650,10 +807,13 @@ def _flaw(seen: _Seen) -> Fault | None:
         return Fault(
             "cut stream", f"the answer ended after {len(text)} characters without a finish_reason", billed=True
         )
-    if not text:
+    if not text and (held is None or not seen.said):
         return Fault("empty answer", f"finish_reason is {seen.finish!r}", "content", billed=True)
     if seen.finish in _UNFINISHED:
         return Fault("unfinished", f"finish_reason is {seen.finish!r}", "content", billed=True)
+    if held is not None:  # whatever it sounds like, it is what the form makes of it
+        wrong = held.flaw(seen.said)
+        return Fault("form ignored", wrong, "final", billed=True) if wrong else None
     if is_refusal(text):
         return Fault("refusal", "the model refused in prose", "content", billed=True)
     return None

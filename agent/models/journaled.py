@@ -18,11 +18,16 @@ from graphs.scheduler import Slots
 from graphs.values import Usage, from_json, to_json
 
 
+PART = "no fault: a piece of the answer, or a probe of the forms that the endpoint takes"
+"""Stands in the journal for a try that was not to bring a whole answer."""
+
+
 class JournaledModel:
     """A :class:`Model` over another one. Nothing answered is paid for twice."""
 
     def __init__(self, model: Model, journal: SqliteJournal, slots: Slots, budget: Budget) -> None:
         self.name = model.name
+        self.forms = model.forms
         self._model = model
         self._journal = journal
         self._slots = slots
@@ -82,7 +87,7 @@ class _Tries:
     async def lease(self, ask: Ask, wanted: int = ANSWER_TOKENS, least: int = SMALLEST_ANSWER) -> AsyncIterator[Lease]:
         """See :meth:`agent.models.base.Gate.lease`."""
         if self._open is not None:
-            await self.fail(self._open.fault)
+            await self.fail(self._open.fault or PART)
         async with self._budget.lease(ask, wanted, least) as lease:
             began, first, self._ask, self._open = time.monotonic(), self._ask is None, ask, lease
             request = {
@@ -91,6 +96,8 @@ class _Tries:
                 "max_tokens": lease.max_tokens,
                 "extra": ask.extra,
             }
+            if ask.form is not None:
+                request["form"] = {"kind": ask.form.kind, "name": ask.form.name, "digest": ask.form.digest}
             await self._journal.start_call(
                 self._key,
                 component=ask.component,

@@ -41,6 +41,7 @@ class Manual:
 
     def __init__(self, directory: Path) -> None:
         self.name = f"manual:{directory}"
+        self.forms: frozenset[str] = frozenset()
         self.directory = directory
 
     async def ask(self, ask: Ask) -> Answer:

@@ -51,7 +51,8 @@ class Call:
 
 def question(ask: Ask) -> str:
     """SHA-256 of what is asked."""
-    return digest([[(m.role, m.content) for m in ask.messages], ask.step, ask.extra])
+    asked = [[(m.role, m.content) for m in ask.messages], ask.step, ask.extra]
+    return digest(asked if ask.form is None else [*asked, ask.form.digest])
 
 
 class Recorder:
@@ -62,6 +63,7 @@ class Recorder:
 
     def __init__(self, model: Model, path: Path) -> None:
         self.name = model.name
+        self.forms = model.forms
         self._model = model
         self._path = path
         self._lock = threading.Lock()
@@ -114,41 +116,23 @@ class Recorder:
             self._answered[messages] += 1
 
 
-class Replay:
-    """Answers from a recording. Equal questions get their answers in the order they were recorded.
+class Recording:
+    """The answers of a recording that were not given yet. Equal questions get theirs in the order they were recorded.
 
     When only some of several equal questions are asked (after a resume), component and attempt tell which is meant.
     """
 
-    def __init__(self, path: Path, delay: float = 0.0, loose: bool = False) -> None:
-        """
-        Args:
-            path: the recording.
-            delay: mean simulated latency in seconds per call, so that a demonstration looks alive.
-            loose: answer a question that was not recorded word for word with what was recorded for the same step, component
-                and attempt. Failure texts of tests differ between versions of Python, and repairs quote them.
-        """
-        self.name = f"replay{'-loosely' * loose}:{path}"
-        self._loose = loose
-        self._delay = delay
+    def __init__(self, path: Path, loose: bool = False) -> None:
+        """``loose``: a question that was not recorded word for word gets what was recorded for the same step, component and
+        attempt."""
         self._path = path
+        self._loose = loose
         self._left: dict[str, list[Call]] = {}
         for call in read(path):
             self._left.setdefault(call.messages, []).append(call)
 
-    async def ask(self, ask: Ask) -> Answer:
-        """The recorded answer with its recorded usage; ``ModelRefused`` when the recording does not hold one."""
-        started = time.monotonic()
-        async with ask.gate.lease(ask) as lease:
-            if self._delay:
-                # Between half and one and a half times the delay, the same for the same question on every machine.
-                await asyncio.sleep(self._delay * (0.5 + int(question(ask)[:4], 16) / 0xFFFF))
-            call = self._call(ask)
-            lease.spent = call.usage
-        return Answer(call.text, call.usage, call.model, time.monotonic() - started)
-
-    def _call(self, ask: Ask) -> Call:
-        """Take the recorded call for a question."""
+    def take(self, ask: Ask) -> Call:
+        """The recorded call for a question, once; ``ModelRefused`` when the recording does not hold one."""
         left = self._left.get(question(ask), []) or self._near(ask)
         if not left:
             raise ModelRefused(
@@ -171,6 +155,34 @@ class Replay:
             if any((call.step, call.component, call.attempt) == wanted for call in calls):
                 return calls
         return []
+
+
+class Replay:
+    """Answers from a recording, word for word."""
+
+    def __init__(self, path: Path, delay: float = 0.0, loose: bool = False) -> None:
+        """
+        Args:
+            path: the recording.
+            delay: mean simulated latency in seconds per call, so that a demonstration looks alive.
+            loose: answer a question that was not recorded word for word with what was recorded for the same step, component
+                and attempt. Failure texts of tests differ between versions of Python, and repairs quote them.
+        """
+        self.name = f"replay{'-loosely' * loose}:{path}"
+        self.forms = frozenset({"grammar", "schema"})  # that of a question is part of what is recorded
+        self._delay = delay
+        self._recording = Recording(path, loose)
+
+    async def ask(self, ask: Ask) -> Answer:
+        """The recorded answer with its recorded usage; ``ModelRefused`` when the recording does not hold one."""
+        started = time.monotonic()
+        async with ask.gate.lease(ask) as lease:
+            if self._delay:
+                # Between half and one and a half times the delay, the same for the same question on every machine.
+                await asyncio.sleep(self._delay * (0.5 + int(question(ask)[:4], 16) / 0xFFFF))
+            call = self._recording.take(ask)
+            lease.spent = call.usage
+        return Answer(call.text, call.usage, call.model, time.monotonic() - started)
 
     def price(self, usage: Usage) -> float | None:
         """Nothing: the answers were paid when they were recorded."""

@@ -30,6 +30,7 @@ class Scripted:
         name: str = "scripted",
     ) -> None:
         self.name = name
+        self.forms = frozenset({"grammar", "schema"})
         self.asks: list[Ask] = []
         """Every ask in the order of arrival."""
         self.in_flight = 0

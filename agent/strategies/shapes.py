@@ -8,12 +8,16 @@ is left.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from agent.paths import check_paths
-from agent.strategies.fences import Block, blocks, parts
+from agent.strategies import patches
+from agent.strategies.fences import Block, blocks
 from graphs import document, syntax
 from graphs.edits import Revision
 from graphs.errors import AnswerError, PlanError
@@ -45,8 +49,34 @@ _DISPUTE = re.compile(
 """``WRONG TEST id: reason``. A parametrised test is one test, whichever of its cases is named."""
 
 
+THINKING = "thinking"
+"""Where an answer in JSON puts what another says in prose."""
+
+
+@dataclass(frozen=True)
+class _Structure:
+    """How an answer that is one structure is found among what else is said."""
+
+    keys: tuple[str, ...]
+    """One of them begins it, where no fence does."""
+    needed: str
+    """Keys one of which it has: a regular expression."""
+    noun: str
+    """What it is called."""
+
+
+_STRUCTURES = {
+    "requirements": _Structure(("requirements",), "requirements", "list of requirements"),
+    "plan": _Structure(("title", "components"), "components", "plan"),
+    "respecify": _Structure(("id", "contract"), "contract", "component"),
+    "split": _Structure(("parts",), "parts|id", "list of parts"),
+    "revise": _Structure(("requirements", "edits"), "edits?|requirements|drop_requirements|entry", "revision"),
+}
+"""Shape → what its answers hold, in YAML or in JSON; requirements are listed line by line where they are not JSON."""
+
+
 def read_requirements(answer: str) -> tuple[Requirement, ...]:
-    """``R1: sentence`` lines, each followed by ``> quote`` lines; renumbered R1… in order."""
+    """``R1: sentence`` lines, each followed by ``> quote`` lines, or a list in JSON; renumbered R1… in order."""
     found: list[tuple[str, list[str]]] = []
     for line in answer.splitlines():
         quote = _QUOTE.match(line)
@@ -56,10 +86,15 @@ def read_requirements(answer: str) -> tuple[Requirement, ...]:
         elif found and quote:
             found[-1][1].append(quote["text"].strip())
     if not found:
+        listed = _entries(_json(answer, _STRUCTURES["requirements"]).get("requirements"))
+        found = [(_flat(entry.get("text")), [_flat(entry.get("quote"))]) for entry in listed]
+    if not found:
         raise AnswerError(["no line of the form 'R1: sentence' was found; list at least one requirement"])
     requirements = tuple(
         Requirement(f"R{i}", text, " ".join(quotes).strip().strip('"“”')) for i, (text, quotes) in enumerate(found, 1)
     )
+    if wordless := [r.id for r in requirements if not r.text]:
+        raise AnswerError([f"{i} says nothing; give one sentence" for i in wordless])
     silent = [r.id for r in requirements if not r.quote]
     if silent:
         ask = "put the words of the specification under it, after '> '"
@@ -79,8 +114,8 @@ def _unmarked(text: str, head: str) -> str:
 
 
 def read_plan(answer: str, requirements: Sequence[Requirement], spec_digest: str) -> Plan:
-    """The plan in the answer's ``yaml`` block, or in its text from the first top-level ``title:`` or ``components:``."""
-    data = document.parse(_yaml(answer, ("title", "components"), "components", "plan"))
+    """The plan in the answer's ``yaml`` block, in its JSON, or in its text from the first top-level ``title:`` or ``components:``."""
+    data = document.parse(_text(answer, "plan"))
     return Plan(
         title=data.title,
         components=data.components,
@@ -94,7 +129,7 @@ def read_plan(answer: str, requirements: Sequence[Requirement], spec_digest: str
 
 def read_component(answer: str, component_id: str) -> Component:
     """The one component in the answer, which must be the one of that id."""
-    component = document.parse_component(_yaml(answer, ("id", "contract"), "contract", "component"))
+    component = document.parse_component(_text(answer, "respecify"))
     if component.id != component_id:
         raise PlanError([f"the component's id is {component.id!r}; it must stay {component_id!r}"])
     return component
@@ -102,31 +137,117 @@ def read_component(answer: str, component_id: str) -> Component:
 
 def read_parts(answer: str) -> tuple[Component, ...]:
     """The components under ``parts:``."""
-    return document.parse_parts(_yaml(answer, ("parts",), "parts|id", "list of parts"))
+    return document.parse_parts(_text(answer, "split"))
 
 
 def read_revision(answer: str, plan: Plan) -> Revision:
     """The revision of ``plan``, its requirements whole."""
-    return document.parse_revision(
-        _yaml(answer, ("requirements", "edits"), "edits?|requirements|drop_requirements|entry", "revision"), plan
-    )
+    return document.parse_revision(_text(answer, "revise"), plan)
 
 
-def _yaml(answer: str, keys: Sequence[str], needed: str, noun: str) -> str:
-    """The text of the largest block that has a key ``needed``; without one, the answer from one of ``keys`` on."""
-    candidates = _holding(answer, re.compile(rf"^\s*-?\s*(?:{needed}):", re.MULTILINE))
+def structure(shape: str, answer: str) -> tuple[str, dict[str, Any]]:
+    """The prose before the structure that an answer of that shape holds, and the structure as plain data.
+
+    Raises:
+        AnswerError, PlanError: there is none, or it cannot be read.
+    """
+    if shape == "requirements":
+        found = read_requirements(answer)
+        return "", {"requirements": [{"id": r.id, "text": r.text, "quote": r.quote} for r in found]}
+    of = _STRUCTURES[shape]
+    data = document.load(_text(answer, shape), of.noun)
+    if not isinstance(data, dict):
+        raise PlanError([f"a {of.noun} is a mapping; found {type(data).__name__}"])
+    opening = re.search(r"^ {0,3}(?:```|~~~)", answer, re.MULTILINE)
+    return answer[: opening.start()].strip() if opening else "", data
+
+
+def _text(answer: str, shape: str) -> str:
+    """The text of the largest block that has a key of the shape's; without one its JSON; without that, the answer from a key on."""
+    of = _STRUCTURES[shape]
+    candidates = _holding(answer, re.compile(rf"^\s*-?\s*(?:{of.needed}):", re.MULTILINE))
     if candidates:
         best = max(candidates, key=lambda b: len(b.text))
         if not best.closed:
-            raise PlanError(
-                [f"the answer ends in the middle of the {noun}; give it whole, with shorter contracts if need be"]
-            )
+            raise PlanError([_cut(of.noun)])
         return best.text
-    start = re.search(rf"^({'|'.join(keys)}):", answer, re.MULTILINE)
+    start = re.search(rf"^({'|'.join(of.keys)}):", answer, re.MULTILINE)
+    brace = _BRACE.search(answer)
+    if data := _json(answer, of, fenced_only=bool(start and brace and start.start() < brace.start())):
+        return json.dumps(data, ensure_ascii=False)
     if not start:
-        named = " and ".join(repr(key) for key in keys)
-        raise PlanError([f"no {noun} was found; give one fenced yaml block with {named}"])
+        named = " and ".join(repr(key) for key in of.keys)
+        raise PlanError([f"no {of.noun} was found; give one fenced yaml block with {named}"])
     return answer[start.start() :]
+
+
+def _cut(noun: str) -> str:
+    return f"the answer ends in the middle of the {noun}; give it whole, with shorter contracts if need be"
+
+
+_BRACE = re.compile(r"^[ \t]*\{", re.MULTILINE)
+
+
+def _json(answer: str, of: _Structure, fenced_only: bool = False) -> dict[str, Any]:
+    """The mapping in JSON that has one of the keys, its interfaces as in YAML and without reasoning; empty: there is none.
+
+    Args:
+        answer: what the model said.
+        of: what it should hold.
+        fenced_only: whether braces outside fences belong to something else.
+
+    Raises:
+        PlanError: there is one, but it cannot be read.
+    """
+    decoder = json.JSONDecoder(strict=False)  # line ends within quotes are a slip that leaves one reading
+    for text in (*(block.text for block in blocks(answer)), *(() if fenced_only else (answer,))):
+        opening = _BRACE.search(text)
+        if not opening or not re.search(rf'"(?:{of.needed})"\s*:', text):
+            continue
+        try:
+            data, _ = decoder.raw_decode(text, opening.end() - 1)
+            if isinstance(data, dict) and any(re.fullmatch(of.needed, key) for key in data):
+                data.pop(THINKING, None)
+                _map_interfaces(data)
+                json.dumps(data)
+                return data
+        except RecursionError:
+            raise PlanError([f"the {of.noun} is nested too deeply; give it in the form asked for"]) from None
+        except json.JSONDecodeError as error:
+            if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
+                raise PlanError([_cut(of.noun)]) from None
+            where = f"line {error.lineno}, column {error.colno}: {error.msg}"
+            raise PlanError([f"the {of.noun} is not valid JSON: {where}; give it again, mended"]) from None
+    return {}
+
+
+def _map_interfaces(data: Any) -> None:
+    """Turn interfaces that are lists of file and source, as a schema must have them, into mappings, in place."""
+    waiting = [data]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            listed = _entries(node.get("interface"))
+            files = [_flat(entry.get("file")) for entry in listed]
+            if twice := sorted({path for path in files if files.count(path) > 1}):
+                raise PlanError([f"an interface gives {path!r:.80} twice; give each file once" for path in twice])
+            if listed:
+                node["interface"] = dict(zip(files, (entry.get("source") for entry in listed), strict=True))
+            elif node.get("interface") == []:
+                del node["interface"]
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+
+
+def _entries(data: Any) -> list[dict[str, Any]]:
+    """The list of mappings that it is; nothing when it is anything else."""
+    return data if isinstance(data, list) and all(isinstance(entry, dict) for entry in data) else []
+
+
+def _flat(value: Any) -> str:
+    """Text on one line; empty when it is no text."""
+    return " ".join(value.split()) if isinstance(value, str) else ""
 
 
 def _holding(text: str, key: re.Pattern[str]) -> list[Block]:
@@ -151,13 +272,17 @@ def read_files(answer: str, owned: Collection[str], required: Collection[str]) -
 
 
 def _files_in(
-    all_blocks: Sequence[Block], answer: str, owned: Collection[str], required: Collection[str]
+    all_blocks: Sequence[Block],
+    answer: str,
+    owned: Collection[str],
+    required: Collection[str],
+    edited: Collection[str] = (),
 ) -> dict[str, str]:
-    """``all_blocks``: those of the answer that may be files."""
+    """``all_blocks``: those of the answer that may be files; ``edited``: paths that it changes by edits."""
     if len(all_blocks) == 1 and _named(all_blocks[0], owned) is None and (inner := blocks(all_blocks[0].text)):
         all_blocks = inner  # the whole answer was wrapped in a fence
-    found, problems = _files_of(all_blocks, owned)
-    if not found and not problems and len(owned) == 1:
+    found, problems = _files_of(all_blocks, owned, edited)
+    if not found and not problems and not edited and len(owned) == 1:
         (path,) = owned
         text = _only_file(all_blocks, path) if all_blocks else _bare(answer)
         if text:
@@ -172,9 +297,11 @@ def _files_in(
     return found
 
 
-def _files_of(all_blocks: Sequence[Block], owned: Collection[str]) -> tuple[dict[str, str], list[str]]:
+def _files_of(
+    all_blocks: Sequence[Block], owned: Collection[str], edited: Collection[str]
+) -> tuple[dict[str, str], list[str]]:
     named = [(_named(block, owned), block) for block in all_blocks]
-    clear = {path for path, _ in named}
+    clear = {*edited, *(path for path, _ in named)}
     found: dict[str, str] = {}
     problems: list[str] = []
     page = ""
@@ -238,28 +365,33 @@ def _bare(answer: str) -> str:
     return text if any(isinstance(node, definitions) for node in tree.body) else ""
 
 
-def read_repair(answer: str, owned: Collection[str], failing: Collection[str], examples: Collection[str]) -> Repair:
+def read_repair(
+    answer: str, owned: Collection[str], files: Files, failing: Collection[str], examples: Collection[str]
+) -> Repair:
     """The files that a repair changes, and the failing tests that it holds to be wrong: lines ``WRONG TEST id: reason``.
 
-    A line about anything else is passed over where another one says of a failing test that it is wrong.
+    A file is given whole, or by edits of the text it has in ``files``. A line about anything else is passed over where another
+    one says of a failing test that it is wrong.
 
     Args:
         answer: what the model said.
         owned: the paths that may be given.
+        files: path → text before the repair.
         failing: ids of the failing tests that were shown.
         examples: ids of examples, which outrank everything.
 
     Raises:
-        AnswerError: neither a file nor such a line, a file cut short, a line about an example or an unknown test.
+        AnswerError: neither a file nor such a line, a file cut short, an edit that cannot be made (see
+            ``patches.patched``), a line about an example or an unknown test.
         PathRefused: as for :func:`read_files`.
     """
     inside = list(_unwrapped(answer, owned))
     lines = _dispute_lines(inside)
     if not lines:
-        files = read_files(answer, owned, [])
+        changed = _changed(patches.blocks(answer), answer, owned, files)
     else:
         beside = [part for part in inside if isinstance(part, Block)]
-        files = _files_in([b for b in beside if not _is_quote(b, owned)], "", owned, [])
+        changed = _changed([b for b in beside if not _is_quote(b, owned)], "", owned, files)
     disputed: dict[str, str] = {}
     problems: list[str] = []
     for said, reason in lines:
@@ -279,16 +411,69 @@ def read_repair(answer: str, owned: Collection[str], failing: Collection[str], e
             disputed.setdefault(named[0], reason)
     if problems and not disputed:
         raise AnswerError(problems)
-    if not files and not disputed:
+    if not changed and not disputed:
         first = next(iter(owned))
         raise AnswerError([f"no file was given; give each file you change whole under a heading '### {first}'"])
-    return Repair(files, disputed)
+    return Repair(changed, disputed)
+
+
+def _changed(all_blocks: Sequence[Block], answer: str, owned: Collection[str], files: Files) -> dict[str, str]:
+    """Path → text of the files that blocks of an answer give whole or edit."""
+    if len(all_blocks) == 1 and _named(all_blocks[0], owned) is None and not patches.is_patch(all_blocks[0]):
+        inner = patches.blocks(all_blocks[0].text)
+        if any(patches.is_patch(block) and _named(block, owned) for block in inner):
+            all_blocks = inner  # the whole answer was wrapped in a fence
+    edits, rest, problems = _sorted([_unnamed(block, owned) for block in all_blocks], owned)
+    changed = _files_in(rest, "" if edits or problems else answer, owned, [], edits)
+    check_paths(dict.fromkeys(edits, ""), owned)
+    for path, given in edits.items():
+        if path in changed:
+            problems.append(f"{path} is given whole and by edits; give it one way only")
+            continue
+        try:
+            changed[path] = patches.patched(path, files.get(path, ""), given)
+        except AnswerError as error:
+            problems += error.problems
+    if problems:
+        raise AnswerError(problems)
+    check_paths(changed, owned)
+    return changed
+
+
+def _unnamed(block: Block, owned: Collection[str]) -> Block:
+    """A block of edits whose first line says which file they are for, with that line above it."""
+    first, _, rest = block.text.partition("\n")
+    inner = replace(block, text=rest, above=(first.strip(),))
+    return inner if patches.is_patch(inner) and _named(inner, owned) in owned else block
+
+
+def _sorted(
+    all_blocks: Sequence[Block], owned: Collection[str]
+) -> tuple[dict[str, list[Block]], list[Block], list[str]]:
+    """Path → its blocks of edits; the other blocks; what is wrong. Edits that name no file are for the one named last."""
+    edits: dict[str, list[Block]] = {}
+    rest: list[Block] = []
+    problems: list[str] = []
+    last = next(iter(owned)) if len(owned) == 1 else None
+    for block in all_blocks:
+        path = _named(block, owned)
+        if not patches.is_patch(block):
+            rest.append(block)
+        elif path := path or _mentioned(replace(block, info=""), owned) or last:
+            edits.setdefault(path, []).append(block)
+        else:
+            ask = f"write a heading above them, such as '### {next(iter(owned))}'"
+            problems.append(f"it is not clear which file edits are for; {ask}")
+        last = path or last
+    return edits, rest, problems
 
 
 def _unwrapped(text: str, owned: Collection[str], most: int = 2) -> Iterator[str | Block]:
     """Lines and blocks, where a fence around a line ``WRONG TEST`` counts for nothing; ``most`` of them, one in another."""
-    for part in parts(text):
-        if most and isinstance(part, Block) and _named(part, owned) is None and _disputes(part.text):
+    for part in patches.parts(text):
+        if isinstance(part, str) or not most or patches.is_patch(part) or _named(part, owned) is not None:
+            yield part
+        elif _disputes(part.text):
             yield from _unwrapped(part.text, owned, most - 1)
         else:
             yield part
@@ -316,7 +501,7 @@ def _dispute_lines(inside: Sequence[str | Block]) -> list[tuple[str, str]]:
 
 def _is_quote(block: Block, owned: Collection[str]) -> bool:
     """Whether a block of an answer that speaks of tests shows what it speaks of and is no file: words, or a test."""
-    if not block.closed or _named(block, owned) is not None:
+    if not block.closed or patches.is_patch(block) or _named(block, owned) is not None:
         return False
     code = _bare(block.text)
     return not code or bool(re.search(r"^\s*(?:async )?def test", code, re.MULTILINE))

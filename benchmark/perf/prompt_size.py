@@ -13,7 +13,7 @@ import statistics
 from agent.models.base import Ask
 from agent.models.scripted import Scripted
 from agent.prompts import Prompts
-from agent.strategies.plain import Plain
+from agent.strategies import open_strategy
 from benchmark.perf.measure import arguments, report
 from benchmark.perf.synthetic import layered_plan
 from graphs import dag
@@ -30,7 +30,7 @@ async def prompts_of(count: int) -> list[str]:
     spec = Spec(title="synthetic", text="", digest="0" * 64)
     briefing = dag.Briefing(plan, spec)
     model = Scripted(_answer)
-    strategy = Plain(lambda _role: model, Prompts(), lambda _component: ())
+    strategy = open_strategy("plain", lambda _role: model, Prompts(), lambda _component: ())
     for component_id in dag.topological(plan):
         brief = briefing.brief(plan.component(component_id))
         tests = await strategy.tests(brief, 1, {}, [])

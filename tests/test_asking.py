@@ -15,11 +15,11 @@ from agent import prompts
 from agent.models.base import Ask
 from agent.models.scripted import Scripted
 from agent.prompts import Prompts
-from agent.strategies import STRATEGIES, open_strategy
-from agent.strategies.plain import FAILING_SHOWN, TRIES, Plain
+from agent.strategies import open_strategy
+from agent.strategies.asking import FAILING_SHOWN, TRIES
 from graphs import dag, examples
 from graphs.errors import AnswerError, ConfigError, ModelError
-from graphs.ports import Brief
+from graphs.ports import Brief, Strategy
 from graphs.values import CaseResult, Component, Contract, Example, Plan, Repair, Requirement, Spec, Verdict
 
 BASE = Component(
@@ -57,8 +57,8 @@ CASES = tuple(CaseResult(f"tests/test_top.py::t{n}", "failed" if n else "passed"
 VERDICT = Verdict("failed", CASES, "8 of 9 fail", "OUTPUT-TEXT")
 
 
-def plain(model: Scripted, directory: Path | None = None, rules: Any = lambda _: []) -> Plain:
-    return Plain(lambda _: model, Prompts(directory), rules, 0.5)
+def plain(model: Scripted, directory: Path | None = None, rules: Any = lambda _: []) -> Strategy:
+    return open_strategy("plain", lambda _: model, Prompts(directory), rules, 0.5)
 
 
 def ask(model: Scripted, call: Any, **options: Any) -> Any:
@@ -388,13 +388,6 @@ def test_clipping_keeps_head_and_tail_and_counts_what_it_drops(text: str, most: 
         assert clipped.endswith(text[len(text) - kept :])
         assert f"{len(text) - 2 * kept} characters left out" in clipped
         assert len(clipped) < most + 60
-
-
-def test_strategies_are_found_by_name() -> None:
-    assert open_strategy("plain", lambda _: Scripted({}), Prompts(), lambda _: []).name == "plain"
-    with pytest.raises(ConfigError, match="unknown strategy 'magic'; known strategies are plain"):
-        open_strategy("magic", lambda _: Scripted({}), Prompts(), lambda _: [])
-    assert list(STRATEGIES) == ["plain"]
 
 
 def test_the_brief_of_a_component_does_not_grow_with_the_plan() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from agent.models.scripted import Scripted
 from agent.prompts import Prompts
-from agent.strategies.plain import TRIES, Plain
+from agent.strategies import open_strategy
+from agent.strategies.asking import TRIES
 from graphs.errors import LimitReached, ModelError
 from graphs.values import Plan, Requirement, Spec
 
@@ -39,7 +40,7 @@ LARGE = answer("a", "b", behaviour="word " * 400)
 
 def planned(*answers: str | Exception) -> tuple[Plan, Scripted]:
     model = Scripted({"plan": list(answers)})
-    strategy = Plain(lambda _: model, Prompts(None), lambda _: [])
+    strategy = open_strategy("plain", lambda _: model, Prompts(None), lambda _: [])
     return asyncio.run(strategy.plan(SPEC, REQUIREMENTS, [])), model
 
 

@@ -15,7 +15,8 @@ from agent.models.base import Ask
 from agent.models.scripted import Scripted
 from agent.prompts import Prompts
 from agent.spec import with_feedback
-from agent.strategies.plain import EVIDENCE_CHARS, OBSERVED_CHARS, TRIES, Plain
+from agent.strategies import open_strategy
+from agent.strategies.asking import EVIDENCE_CHARS, OBSERVED_CHARS, TRIES
 from graphs import dag, document, edits, examples
 from graphs.edits import Respecify, Revision, Split
 from graphs.errors import AnswerError
@@ -150,7 +151,7 @@ def scripted(
     """The result of a call, and the model of each role that was asked."""
     model = Scripted(answers)
     models: defaultdict[str, Scripted] = defaultdict(lambda: model)
-    strategy = Plain(models.__getitem__, Prompts(), rules, 0.5)
+    strategy = open_strategy("plain", models.__getitem__, Prompts(), rules, 0.5)
     return asyncio.run((call or CALLS[step])(strategy)), models
 
 
@@ -458,8 +459,8 @@ def test_a_fresh_program_is_asked_for_in_the_same_words(
         roles.append(name)
         return model
 
-    asyncio.run(Plain(models, Prompts(), lambda _: [], configured).code(BRIEF, attempt))
-    asyncio.run(Plain(models, Prompts(), lambda _: [], configured).code(BRIEF, 1))
+    asyncio.run(open_strategy("plain", models, Prompts(), lambda _: [], configured).code(BRIEF, attempt))
+    asyncio.run(open_strategy("plain", models, Prompts(), lambda _: [], configured).code(BRIEF, 1))
 
     asked, first = model.asks
     assert roles == [role, "code"]

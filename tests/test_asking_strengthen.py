@@ -10,7 +10,8 @@ import pytest
 
 from agent.models.scripted import Scripted
 from agent.prompts import Prompts
-from agent.strategies.plain import CHANGE_CHARS, IDLE_SHOWN, STRENGTHEN_TRIES, SURVIVORS_SHOWN, Plain
+from agent.strategies import open_strategy
+from agent.strategies.asking import CHANGE_CHARS, IDLE_SHOWN, STRENGTHEN_TRIES, SURVIVORS_SHOWN
 from graphs import dag
 from graphs.errors import AnswerError
 from graphs.values import Component, Contract, Mutant, Plan, Requirement, Spec, Strengthening
@@ -58,7 +59,7 @@ def strengthen(answers: Any = ANSWER, **shown: Any) -> tuple[Any, Scripted]:
     given |= shown
     model = Scripted({"strengthen": answers})
     roles = {"test": model}
-    strategy = Plain(lambda role: roles[role], Prompts(), lambda _: [], 0.5)
+    strategy = open_strategy("plain", lambda role: roles[role], Prompts(), lambda _: [], 0.5)
     return asyncio.run(strategy.strengthen(*given.values())), model
 
 
@@ -93,7 +94,7 @@ def test_a_test_for_what_programs_do_differently_stands_under_its_number() -> No
 
 def test_the_prompt_begins_like_that_for_the_tests_and_shows_what_went_unnoticed() -> None:
     model = Scripted({"tests": "### tests/test_top.py\n```\nx\n```\n"})
-    asyncio.run(Plain(lambda _: model, Prompts(), lambda _: []).tests(BRIEF, 1, {}, []))
+    asyncio.run(open_strategy("plain", lambda _: model, Prompts(), lambda _: []).tests(BRIEF, 1, {}, []))
     text = prompt()
 
     start, _, _ = model.asks[0].messages[1].content.partition("# Your task now")
