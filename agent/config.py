@@ -29,8 +29,10 @@ PER_ROLE = ("models", "strategies")
 DIALECTS = ("auto", "vllm", "sglang", "llama-server")
 """Servers that take grammars, each in its own words."""
 
-MODELS_OF_FILES = ("manual", "replay", "replay-loosely")
+MODELS_OF_FILES = ("manual", "replay", "replay-loosely", "local:llamacpp", "local:replay")
 """Kinds of models whose name ends in a path, which starts from where it is named like any other path."""
+MODELS_OF_FOLDERS = ("local:transformers",)
+"""The same for those whose name ends in a path or, where that is not there, in something else."""
 
 
 def _cores() -> int:
@@ -348,8 +350,14 @@ def _value(option: Option, raw: _Found) -> Any:
 def _placed(name: str, base: Path) -> str:
     """The name of a model, with the path in it absolute: a resume may be started anywhere."""
     kind, colon, rest = name.partition(":")
-    located = colon and rest.strip() and kind in MODELS_OF_FILES
-    return f"{kind}:{os.path.abspath(base / Path(rest).expanduser())}" if located else name
+    if kind == "local":
+        engine, colon, rest = rest.partition(":")
+        kind = f"local:{engine}"
+    if not colon or not rest.strip():
+        return name
+    path = os.path.abspath(base / Path(rest).expanduser())
+    located = kind in MODELS_OF_FILES or (kind in MODELS_OF_FOLDERS and os.path.isdir(path))
+    return f"{kind}:{path}" if located else name
 
 
 def _from_flags(flags: Mapping[str, Any], cwd: Path) -> Iterator[tuple[str, _Found]]:

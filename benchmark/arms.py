@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphs.errors import AnswerError, ConfigError, ModelError, ModelRefused
+from graphs.errors import AnswerError, ConfigError, ModelError, ModelRefused, PlanError
 
 if TYPE_CHECKING:
     from agent.config import Settings
@@ -106,7 +106,8 @@ class Fault:
     spoil: Callable[[str], str] = field(repr=False)
     """The recorded answer → the answer with the fault; the same text when there is no place for it in this one."""
     around: bool = False
-    """Whether it is in the text of an answer, whatever form that has, and not in what the answer says."""
+    """Whether it is in the text of an answer, whatever form that has, and not in what the answer says. An answer in JSON has no
+    fence, so that one fault has no place there."""
 
 
 def _swapped(pattern: str, by: str) -> Callable[[str], str]:
@@ -139,7 +140,7 @@ PLAN_FAULTS = (
     Fault("missing key", "plan", _swapped(r"^    files: .*\n", "")),
     Fault("prose around", "plan", lambda text: f"Sure! Here is the plan:\n\n{text}\nEnjoy!\n", around=True),
     Fault("truncated", "plan", lambda text: text[: len(text) * 2 // 3], around=True),
-    Fault("unclosed fence", "plan", _swapped(r"\n```\s*\Z", "\n")),
+    Fault("unclosed fence", "plan", _swapped(r"\n```\s*\Z", "\n"), around=True),
 )
 """Nine things that go wrong with plans."""
 
@@ -147,7 +148,7 @@ FAULTS = (
     Fault("quotes without their mark", "requirements", _swapped(r"^> ", "")),
     PLAN_FAULTS[0],
     Fault("wrong path", "code", _swapped(r"^### (?=\S+\.\w+$)", "### src/")),
-    Fault("unclosed fence", "tests", _swapped(r"\n```\s*\Z", "\n")),
+    Fault("unclosed fence", "tests", _swapped(r"\n```\s*\Z", "\n"), around=True),
 )
 """One for each question of a small specification. All are of a kind that a grammar makes impossible."""
 
@@ -188,7 +189,10 @@ class Script:
         if said[-1] == ("user", PROBE):
             return "Hello."
         schema = (body.get("response_format") or {}).get("json_schema")
-        return self.answer(said, schema["name"] if schema else "")
+        try:
+            return self.answer(said, schema["name"] if schema else "")
+        except (AnswerError, PlanError) as error:
+            raise ValueError(f"the recorded answer has no form in JSON: {error}") from error
 
     def answer(self, messages: Sequence[tuple[str, str]], schema: str = "") -> str:
         """What to answer a conversation. ``schema``: the shape whose JSON schema the answer is held to; empty for none.

@@ -77,7 +77,7 @@ def test_every_role_has_the_strategy_named_for_it_or_the_one_for_all() -> None:
 
 
 def test_the_dialects_are_those_of_the_models() -> None:
-    assert DIALECTS == (dialects.AUTO, *dialects.DIALECTS)
+    assert (dialects.AUTO, *dialects.DIALECTS) == DIALECTS
 
 
 LIMITS = [f.name for f in fields(Limits)]
@@ -139,7 +139,7 @@ def test_tables(project: Path) -> None:
     assert settings.sandbox_limits == SandboxLimits(seconds=5.0, memory_mb=512, disk_mb=7)
 
 
-@pytest.mark.parametrize("kind", ["manual", "replay", "replay-loosely"])
+@pytest.mark.parametrize("kind", ["manual", "replay", "replay-loosely", "local:llamacpp", "local:replay"])
 def test_a_model_that_is_a_path_starts_from_where_it_is_named(project: Path, kind: str) -> None:
     inner = project / "inner"
     inner.mkdir()
@@ -150,7 +150,17 @@ def test_a_model_that_is_a_path_starts_from_where_it_is_named(project: Path, kin
     assert at(inner, {"model": f"{kind}:~/there"}).settings.model == f"{kind}:{Path.home() / 'there'}"
 
 
-@pytest.mark.parametrize("name", ["manual:", "gpt-5-mini", "ollama:qwen", "manual"])
+def test_a_local_model_in_a_folder_is_found_from_anywhere(project: Path) -> None:
+    (project / "weights").mkdir()
+    (project / "agent.toml").write_text('model = "local:transformers:weights"\n')
+    (project / "inner").mkdir()
+    assert at(project / "inner").settings.model == f"local:transformers:{project / 'weights'}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["manual:", "gpt-5-mini", "ollama:qwen", "manual", "local:transformers:org/name", "local:llamacpp:", "local:"],
+)
 def test_other_models_are_named_as_they_are(project: Path, name: str) -> None:
     assert at(project, {"model": name}).settings.model == name
 

@@ -125,6 +125,13 @@ def test_without_a_form_a_recorded_answer_comes_word_for_word(tmp_path: Path) ->
 
 
 KIND = 'start: "kind: " ("module" | "cli" | "data") "\\nfiles: [" /[a-z.]{1,20}/ "]\\n"'
+ITEMS = (
+    'start: item{2} "end\\n"\n'
+    'item: "- id: " /[a-z]{1,9}/ "\\n  kind: " ("module" | "cli" | "data") "\\n  files: [" /[a-z_.]{1,20}/ "]\\n"'
+)
+LIBRARY = (
+    "- id: reader\n  kind: library\n  files: [reader.py]\n- id: writer\n  kind: module\n  files: [writer.py]\nend\n"
+)
 FENCE = 'start: "```python\\n" line* "```\\n"\nline: /[^`\\n][^\\n]*\\n/ | "\\n"'
 
 
@@ -132,7 +139,7 @@ FENCE = 'start: "```python\\n" line* "```\\n"\nline: /[^`\\n][^\\n]*\\n/ | "\\n"
     ("wanted", "lark", "said"),
     [
         pytest.param("kind: cli\nfiles: [a.py]\n", KIND, "kind: cli\nfiles: [a.py]\n", id="as it was meant"),
-        pytest.param("kind: library\nfiles: [a.py]\n", KIND, None, id="a word that is none of the list"),
+        pytest.param(LIBRARY, ITEMS, LIBRARY.replace("library", "data"), id="a word that is none of the list"),
         pytest.param(
             "Sure!\n```python\nx = 1\n\ny = 2\n```\nDone.", FENCE, "```python\nx = 1\n\ny = 2\n```\n", id="prose around"
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,20 @@ IDS = [f"R{number}" for number in range(1, 31)]
 REQUIREMENTS = [Requirement(i, f"Wish {i}.") for i in IDS]
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """An answer of a model."""
+
+    folder: Path
+    """Where its run was recorded."""
+    step: str
+    """What was asked."""
+    component: str
+    """Whom it was about."""
+    text: str
+    """What it said."""
+
+
 def recorded(path: Path, *steps: str) -> list[dict[str, Any]]:
     return [call for line in path.read_text().splitlines() if (call := json.loads(line))["step"] in steps]
 
@@ -55,21 +69,21 @@ MAKERS: dict[str, Callable[[Plan, str], Grammar]] = {
     "revise": lambda plan, _: plan_grammars.revision(plan, []),
 }
 ANSWERS = [
-    pytest.param(path.parent, call, id=f"{path.parent.name}-{call['step']}-{call['component'] or number}")
+    Recorded(path.parent, call["step"], call["component"], call["text"])
     for path in RECORDINGS
-    for number, call in enumerate(recorded(path, *MAKERS))
+    for call in recorded(path, *MAKERS)
 ]
 
 
-@pytest.mark.parametrize(("folder", "call"), ANSWERS)
-def test_what_models_answered_is_in_the_grammar(folder: Path, call: dict[str, Any]) -> None:
-    grammar = MAKERS[call["step"]](plan_of(folder), call["component"])
+@pytest.mark.parametrize("said", ANSWERS, ids=lambda said: f"{said.folder.name}-{said.step}-{said.component}")
+def test_what_models_answered_is_in_the_grammar(said: Recorded) -> None:
+    grammar = MAKERS[said.step](plan_of(said.folder), said.component)
 
-    assert flaw_of_answer(grammar, call["text"]) == ""
+    assert flaw_of_answer(grammar, said.text) == ""
 
 
 def test_each_shape_has_a_recorded_answer() -> None:
-    assert {param.values[1]["step"] for param in ANSWERS} == set(MAKERS)
+    assert {said.step for said in ANSWERS} == set(MAKERS)
 
 
 @pytest.mark.parametrize("example", exemplar.library(), ids=lambda example: example.name)
@@ -282,13 +296,13 @@ CHANGES: dict[str, tuple[Grammar, str, bool]] = {
     "one part": (plan_grammars.parts(OF_B), answer("parts:\n" + FIRST), False),
     "five parts": (
         plan_grammars.parts(OF_B),
-        answer("parts:\n" + "".join(part(f"b_{n}", f"b_{n}.py") for n in range(5))),
+        answer("parts:\n" + "".join(part(f"b_{n}", f"tool/b_{n}.py") for n in range(5))),
         False,
     ),
     "an id of its own": (plan_grammars.parts(OF_B), answer("parts:\n" + FIRST + part("y", "tool/b_y.py")), False),
     "a file of its own": (plan_grammars.parts(OF_B), answer("parts:\n" + FIRST + part("b_y", "tool/y.py")), False),
     "a public file": (plan_grammars.parts(OF_B), answer("parts:\n" + FIRST + part("b_y", "tool/b.py")), False),
-    "on the whole": (plan_grammars.parts(OF_B), answer("parts:\n" + FIRST + part("b_y", "b_y.py", "b")), False),
+    "on the whole": (plan_grammars.parts(OF_B), answer("parts:\n" + FIRST + part("b_y", "tool/b_y.py", "b")), False),
     "the last file": (
         plan_grammars.parts(component("b", kind="docs")),
         answer("parts:\n" + part("b_x", "tool/b.py") + part("b_y", "tool/b.txt")),
@@ -445,7 +459,7 @@ def walked(grammar: Grammar, seeds: range) -> None:
         try:
             found = PROBLEMS[grammar.name](said)
         except PlanError as error:
-            found = error.problems
+            found = list(error.problems)
         assert [p for p in found if not LEFT_TO_THE_READER.search(p)] == [], f"seed {seed}:\n{said}"
         assert flaw_of_answer(grammar, said) == "", seed
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -22,6 +22,7 @@ from agent.cli.graph import graph
 from agent.cli.log import log
 from agent.cli.runs import runs
 from agent.cli.show import show
+from agent.models.journaled import PART
 from agent.store.journal import SqliteJournal
 from agent.store.runs import new_run
 from graphs import document, events
@@ -199,6 +200,57 @@ def test_show_json_is_one_object(run: str) -> None:
     bare = json.loads(call(show, run, "--json").output)
     assert [c["id"] for c in bare["run"]["plan"]["components"]] == ["tokenizer", "parser", "cli"]
     assert "request" not in bare["run"]["calls"][0]
+
+
+def read(key: str, number: int, *problems: str, step: str = "tests") -> Event:
+    return on(
+        events.ANSWER_READ,
+        "parser",
+        key=f"{key}key",
+        step=step,
+        attempt=1,
+        number=number,
+        strategy="guided",
+        form="f" * 64,
+        problems=problems,
+    )
+
+
+def test_show_tells_how_answers_were_asked_for_and_how_they_read(home: Path) -> None:
+    async def calls(journal: SqliteJournal) -> None:
+        request = {"messages": [], "form": {"kind": "grammar", "name": "tests", "digest": "f" * 64}}
+        for key, usage in (("pieces", Usage(1, 90, 0, 7)), ("tests", Usage(1, 90, 0, 40, 0, 0.0, 25))):
+            await journal.start_call(
+                f"{key}key", component="parser", step="tests", attempt=1, model="m", request=request
+            )
+            if key == "pieces":
+                await journal.fail_call(f"{key}key", error=PART, usage=to_json(usage), seconds=1.0)
+            else:
+                await journal.finish_call(f"{key}key", response={"text": "t"}, usage=to_json(usage), seconds=1.0)
+
+    run_id, run_dir = new_run(home, "Log query tool")
+    with closing(SqliteJournal.create(run_dir)) as journal:
+        story = [
+            STARTED,
+            *DECOMPOSED,
+            read("x", 1, f"no test {HOSTILE}"),
+            read("tests", 2),
+            read("c", 1, "b", step="code"),
+        ]
+        asyncio.run(journal.append(*story))  # type: ignore[arg-type]
+        asyncio.run(calls(journal))
+    told = "guided: 0 of 2 answers of use at the first try, 1 asked for again, 1 given up"
+    assert f"  asked    {told}\n" in call(show, run_id).output
+    text = " ".join(call(show, run_id, "parser").output.split())
+    assert "testskey parser tests 1 m 90 + 40 tokens (25 forced) $0.00 1 s held to grammar ffffffff" in text
+    assert "pieceskey parser tests 1 m 90 + 7 tokens $0.00 1 s held to grammar ffffffff part" in text
+    data = json.loads(call(show, run_id, "parser", "--json").output)["run"]
+    assert data["asking"] == {"guided": {"questions": 2, "first_try": 0, "again": 1, "given_up": 1}}
+    assert [(c["state"], c["form"]["kind"], c["reading"]) for c in data["calls"]] == [
+        ("part", "grammar", None),
+        ("done", "grammar", {"strategy": "guided", "number": 2, "problems": []}),
+    ]
+    assert "the answer to 'tests' was of no use: no test" in call(log, run_id).output
 
 
 def test_log_tells_the_story(run: str) -> None:

@@ -55,8 +55,8 @@ _SEARCHES = r"[ \t]*<{5,9}[ \t]*(?i:search)[ \t:]*\s*"
 _DIVIDES = r"={5,9}\s*"
 _REPLACES = r">{5,9}[ \t]*(?i:replace)[ \t:]*\s*"
 """These three as ``patches`` has them."""
-_DISPUTES = r"[^\p{L}\n]*(?i:wrong[ _]test)[^\n]*"
-"""A line that begins with these words, whatever is put before them."""
+_DISPUTES = r"[^A-Za-z\n]*(?i:wrong[ _]test)[^\n]*"
+"""A line that begins with these words, whatever signs are put before them."""
 _WORDS = "(?i:keep|replace|unclear|test|equivalent|unspecified)"
 _LEAD = r"[\s*_>#-]*((?i:decision|result|verdict|answer)[*_]*\s*[:=][*_]*\s*)?[*_`]*"
 _RULES = (
@@ -64,10 +64,12 @@ _RULES = (
     rf"{_LEAD}(?i:same[ _]as)[^\n]*",
 )
 """Lines that ``rulings`` may take for a ruling."""
-_TITLES = (r"\s*#[^\n]*", r"\s*\*\*\S+\*\*\s*\([^\n]*")
+_TITLES = (r"\s*#[^\n]*", r"\s*\*\*[^ \t\n]+\*\*\s*\([^\n]*")
 """Lines that it may take for a heading wherever they hold a name."""
 _FUNCTION = r"(async +)?def "
-_WORDY = r"[^\n]*\p{L}\p{L}[^\n]*"
+_LETTER = "[A-Za-zÀ-ʯͰ-ᙿ\u3040-\ud7ff]"
+"""Few ranges, since each step through a class of Unicode costs: the engine sees bytes."""
+_WORDY = rf"[^\n]*{_LETTER}{{2}}[^\n]*"
 """A line that says something: no list marker, number or emphasis is two letters long."""
 _MARKER = r"(((#{1,6}|[-*+]|\d{1,3}[.)]|>)[ \t]+)*(\[[ xX]\][ \t]+)?)"
 _MARKERS = re.compile(r"\s*(?:(?:#{1,6}|[-*+]|\d+[.)]|>)\s+)*(?:\[[ xX]\]\s+)?")
@@ -372,8 +374,8 @@ def _structure(names: Sequence[str]) -> list[str]:
 def _naming(names: Sequence[str]) -> str:
     """A name and nothing after it but a ruling."""
     known = _any(short for name in names for short in short_names(name))
-    ruling = rf"([*`]*({_WORDS}|(?i:same[ _]as))([^\p{{L}}\p{{N}}_\n][^\n]*)?)?"
-    return rf"({known}|\S+::test\w*|test_\w+)(\(\))?[*`\"':]*[\s:–—-]*(\*\*[\s:]*)?{ruling}[*`\"':]*\s*"
+    ruling = rf"([*`]*({_WORDS}|(?i:same[ _]as))([^A-Za-z0-9_\n][^\n]*)?)?"
+    return rf"({known}|[^ \t\n]+::test[^ \t\n]*|test_[^ \t\n]+)(\(\))?[*`\"':]*[\s:–—-]*(\*\*[\s:]*)?{ruling}[*`\"':]*\s*"
 
 
 def _rulings(bounds: Bounds, names: Sequence[str]) -> list[str]:

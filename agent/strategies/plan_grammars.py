@@ -5,6 +5,9 @@ an answer comes in pieces: one ends after each file but the last of a component,
 interface may then name the component's files. A next component begins within the piece of the contract before it. So
 every text is a plan without a cycle, without unknown ids, and with one owner for each file.
 
+A piece ends in a comma, in the word of a key or in the last line: where tokens end by themselves, and not in white space, which
+some chat templates strip from an answer that is to be gone on with.
+
 Left to the reader, which asks again by name: whether requirements are covered, whether a command starts a program that is
 there, whether quotes stand in the specification, and all code, interfaces and examples: it is never held to a grammar.
 """
@@ -22,7 +25,7 @@ from typing import TypeVar
 
 from agent.checks import TOOLCHAINS
 from agent.models.base import Grammar
-from agent.paths import DEVICES, HOOKS, IMPORT_ROOTS, LONGEST, RUNNER, SUFFIXES
+from agent.paths import DEVICES, HOOKS, IMPORT_ROOTS, RUNNER, SUFFIXES
 from graphs import dag
 from graphs.document import KINDS
 from graphs.values import Component, Plan, digest, to_json
@@ -32,7 +35,7 @@ Entry = TypeVar("Entry")
 VERSION = 1
 """Of the texts below: part of each digest, raised when they change."""
 MOST_COMPONENTS = 40
-"""Components of one plan; the largest recorded one has seven."""
+"""Components of one plan; the largest exemplar has thirteen."""
 MOST_PARTS = 4
 """Parts that one split may make, as its prompt says."""
 FEWEST_PARTS = 2
@@ -58,28 +61,35 @@ ID_CHARACTERS = 60
 MOST_FILES = 30
 """Files of one component; recorded ones have at most six."""
 DIRECTORIES = 4
-"""Directories that a file may lie in, one in another; recorded ones lie in one or two."""
+"""Directories that a file may lie in, one in another; recorded ones lie in one or two. With the bounds below, no name is too
+long for ``agent.paths``."""
 PART_CHARACTERS = 40
 """Characters of a directory's name, and of a file's before its endings."""
 ENDINGS = 2
-"""Of a file name, as in ``data.tar.gz``, of ten characters each."""
+"""Of a file name, as in ``data.tar.gz``."""
+ENDING_CHARACTERS = 10
+"""Characters of each, after its dot."""
 
-_PAGELESS = ("data", "docs")
+_MARKS = 64
+"""Things of which a grammar can remember whether they have been said."""
+_WITHOUT_CODE = ("data", "docs")
 """Kinds of components whose contract need not name an interface."""
 _NEVER = r"\x00-\x08\n-\x1F\x7F-\x9F\u{2028}\u{2029}\u{FEFF}\u{FFFE}\u{FFFF}"
 """Characters that YAML refuses or takes for the end of a line, as the inside of a set."""
+_UNSEEN = r" \t\u{A0}\u{1680}\u{2000}-\u{200A}\u{202F}\u{205F}\u{3000}"
+"""Characters that a reader takes away at the ends of a text, so that it cannot be made of them alone."""
 _ANY = f"[^{_NEVER}]"
-_SEEN = rf"[^ \t{_NEVER}]"
+_SEEN = rf"[^{_UNSEEN}{_NEVER}]"
 _SPACED = rf"[^\t{_NEVER}]"
 """Without tabs, which YAML lets stand in quotes and blocks only."""
 _NULL = "null|Null|NULL"
 """Words that YAML takes for no value at all."""
 _TEXT = rf"""
 text: PLAIN "\n" | QUOTED "\n"
-PLAIN: /[^-?:,~\[\]{{}}#&!|>'" \t{_NEVER}]({_SEEN}| {{1,3}}[^ \t#{_NEVER}]){{0,{TEXT_CHARACTERS}}}/ & ~/{_NULL}/
+PLAIN: /[^-?:,~\[\]{{}}#&!|>'"{_UNSEEN}{_NEVER}]([^ \t{_NEVER}]| {{1,3}}[^ \t#{_NEVER}]){{0,{TEXT_CHARACTERS}}}/ & ~/{_NULL}/
 QUOTED: DOUBLE | SINGLE
-DOUBLE: /"([^" \\\t{_NEVER}]|\\["\\])([^"\\\t{_NEVER}]|\\["\\]){{0,{TEXT_CHARACTERS}}}"/
-SINGLE: /'([^' \t{_NEVER}]|'')([^'\t{_NEVER}]|''){{0,{TEXT_CHARACTERS}}}'/
+DOUBLE: /"([^"\\{_UNSEEN}{_NEVER}]|\\["\\])([^"\\\t{_NEVER}]|\\["\\]){{0,{TEXT_CHARACTERS}}}"/
+SINGLE: /'([^'{_UNSEEN}{_NEVER}]|'')([^'\t{_NEVER}]|''){{0,{TEXT_CHARACTERS}}}'/
 """
 """One line that YAML, or the reader where YAML stumbles, takes for text, all of it: what follows `` #`` would be lost."""
 _END = "\n```\n"
@@ -291,7 +301,7 @@ def _names_of(packages: Sequence[str]) -> list[str]:
 def _is_public(kind: str, files: Iterable[str]) -> bool:
     """Whether the contract must name an interface, as ``graphs.dag.problems`` asks."""
     code = (path for path in files if path.endswith(".py") and PurePosixPath(path).name != "__init__.py")
-    return kind not in _PAGELESS and any(code)
+    return kind not in _WITHOUT_CODE and any(code)
 
 
 def _component(at: int, known: _Known) -> tuple[str, ...]:
@@ -340,14 +350,16 @@ def _file(known: _Known) -> str:
     taken = known.files()
     left = [path for path in known.free if not any(path in each.files for each in known.components)]
     given = left if len(left) > 1 or not known.keeps_one else []
-    letter = "[A-Za-z0-9_+-]"
-    most = PART_CHARACTERS + len(known.prefix)
-    deep = max(0, min(DIRECTORIES, (LONGEST - most - 11 * ENDINGS) // (PART_CHARACTERS + 1)))
-    part = f"[A-Za-z0-9_]{letter}"
-    name = rf"{part}{{0,{most - 1}}}(\.{letter}{{1,10}}){{1,{ENDINGS}}}"
-    rules = [rf"/({part}{{0,{PART_CHARACTERS - 1}}}\/){{0,{deep}}}{name}/", f"~({_refused()})"]
-    if known.prefix:
-        rules.append(rf"/(.*\/)?{known.prefix}.+/")
+    letters = "[A-Za-z0-9_+-]"
+    name = f"[A-Za-z0-9_]{letters}{{0,{PART_CHARACTERS - 1}}}"
+    endings = rf"(\.{letters}{{1,{ENDING_CHARACTERS}}}){{1,{ENDINGS}}}"
+    file = f"{name}{endings}"
+    place = rf"({name}\/){{0,{DIRECTORIES}}}"
+    if known.prefix:  # of the file, or of the directory that it lies in, beside those that are there
+        file = rf"{known.prefix}{letters}{{1,{PART_CHARACTERS}}}({endings}|\/{file})"
+        places = sorted({str(PurePosixPath(path).parent) for path in known.taken})
+        place = f"({'|'.join('' if folder == '.' else _escaped(f'{folder}/') for folder in places)})"
+    rules = [f"/{place}{file}/", f"~({_refused()})"]
     directories = sorted({str(folder) for path in taken for folder in PurePosixPath(path).parents if folder.name})
     if taken:
         files = "|".join(map(_escaped, sorted(set(taken))))
@@ -393,7 +405,8 @@ def _contract(at: int, files: Sequence[str], public: bool) -> tuple[str, ...]:
         public: whether there must be an interface.
     """
     key = " " * at
-    keys = [_literal(f"{key}  {_word(path)}: |\n") + f" block{at + 4}" for path in files]
+    named = sorted(files, key=lambda path: not path.endswith(".py"))[:_MARKS]
+    keys = [_literal(f"{key}  {_word(path)}: |\n") + f" block{at + 4}" for path in named]
     if len(keys) == 1:
         entries = f"entries: {keys[0]}"
     else:  # each at most once, in any order
@@ -416,7 +429,7 @@ examples: "{key}examples: []" EOL | "{key}examples:\n" (example{at}{{1,{MOST_EXA
         *(
             rf"""
 example{column}: "{" " * column}- |\n" FIRST_OF_EXAMPLE{column + 2} line{column + 2}{{0,{EXAMPLE_LINES}}}
-FIRST_OF_EXAMPLE{column + 2}: /{" " * (column + 2)}(>>> [^ \t#{_NEVER}]|\$ {_SEEN}){_ANY}{{0,{LINE_CHARACTERS}}}\n/
+FIRST_OF_EXAMPLE{column + 2}: /{" " * (column + 2)}(>>> [^#{_UNSEEN}{_NEVER}]|\$ {_SEEN}){_ANY}{{0,{LINE_CHARACTERS}}}\n/
 """
             for column in (at, at + 2)
         ),
@@ -457,7 +470,7 @@ def _entries(body: str) -> list[dict[str, str]]:
 
 
 def _items(value: str) -> tuple[str, ...]:
-    return tuple(_ITEM.findall(value.partition("]")[0]))
+    return tuple(item.strip('"') for item in _ITEM.findall(value.partition("]")[0]))
 
 
 def _last(entries: Sequence[Entry], body: str) -> Entry:

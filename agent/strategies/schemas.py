@@ -49,7 +49,7 @@ def component(component: Component) -> Schema:
         "kind": _one_of([component.kind]),
         **{name: _some_of(getattr(component, name)) for name in ("files", "depends_on", "requirements", "packages")},
     }
-    keys = _component((), ())["properties"] | kept | {"contract": _contract(component.files)}
+    keys = {**_component((), ())["properties"], **kept, "contract": _contract(component.files)}
     return _schema("respecify", keys)
 
 
@@ -161,20 +161,29 @@ def _component(requirements: Sequence[str], packages: Sequence[str]) -> dict[str
 
 def _twin_component(entry: Mapping[str, Any]) -> dict[str, Any]:
     absent = {"kind": "library", "depends_on": [], "requirements": [], "packages": []}
-    return {**absent, **entry, "contract": _twin_contract(entry["contract"])}
+    return _ordered(_component((), ()), {**absent, **entry, "contract": _twin_contract(entry["contract"])})
 
 
 def _twin_contract(contract: Mapping[str, Any]) -> dict[str, Any]:
     interface = [{"file": path, "source": source} for path, source in contract.get("interface", {}).items()]
-    return {"examples": [], **contract, "interface": interface}
+    return _ordered(_contract(), {"examples": [], **contract, "interface": interface})
 
 
 def _twin_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
-    if edit["edit"] == "add":
-        return {**edit, "component": _twin_component(edit["component"])}
-    absent: dict[str, Any] = dict.fromkeys(_CHANGES) if edit["edit"] == "respecify" else {}
+    kind = edit["edit"]
+    if kind == "add":
+        return {"edit": kind, "reason": edit["reason"], "component": _twin_component(edit["component"])}
+    head = {"edit": kind, "component": edit["component"], "reason": edit["reason"]}
+    if kind == "rewire":
+        return {**head, "depends_on": edit["depends_on"]}
+    changes = {key: edit.get(key) for key in _CHANGES} if kind == "respecify" else {}
     contract = {"contract": _twin_contract(edit["contract"])} if edit.get("contract") else {}
-    return {**absent, **edit, **contract}
+    return {**head, **changes, **contract}
+
+
+def _ordered(schema: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the data says of the schema's properties, in their order, which is that in which an endpoint has them written."""
+    return {key: data[key] for key in schema["properties"]}
 
 
 _TWINS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -188,7 +197,7 @@ _TWINS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "respecify": _twin_component,
     "split": lambda data: {"parts": list(map(_twin_component, data["parts"]))},
     "revise": lambda data: {
-        "requirements": data.get("requirements", []),
+        "requirements": [_ordered(_REQUIREMENT, entry) for entry in data.get("requirements", [])],
         "drop_requirements": data.get("drop_requirements", []),
         "entry": data.get("entry"),
         "edits": list(map(_twin_edit, data.get("edits", []))),

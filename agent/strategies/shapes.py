@@ -200,7 +200,8 @@ def _json(answer: str, of: _Structure, fenced_only: bool = False) -> dict[str, A
         PlanError: there is one, but it cannot be read.
     """
     decoder = json.JSONDecoder(strict=False)  # line ends within quotes are a slip that leaves one reading
-    for text in (*(block.text for block in blocks(answer)), *(() if fenced_only else (answer,))):
+    fenced = [(block.text, block.closed) for block in blocks(answer)]
+    for text, closed in (*fenced, *(() if fenced_only else [(answer, True)])):
         opening = _BRACE.search(text)
         if not opening or not re.search(rf'"(?:{of.needed})"\s*:', text):
             continue
@@ -214,7 +215,7 @@ def _json(answer: str, of: _Structure, fenced_only: bool = False) -> dict[str, A
         except RecursionError:
             raise PlanError([f"the {of.noun} is nested too deeply; give it in the form asked for"]) from None
         except json.JSONDecodeError as error:
-            if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
+            if not closed or error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated"):
                 raise PlanError([_cut(of.noun)]) from None
             where = f"line {error.lineno}, column {error.colno}: {error.msg}"
             raise PlanError([f"the {of.noun} is not valid JSON: {where}; give it again, mended"]) from None

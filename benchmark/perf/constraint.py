@@ -57,6 +57,8 @@ TEXTS = (50, 2)
 """Texts for each shape; the second with ``--quick``."""
 VOCABULARY = (100_000, 8_000)
 """Tokens."""
+SOURCES = (2_000, 60)
+"""Files of the standard library that they are taken from, at most."""
 TAKEN = (1, 10, 20, 40)
 """Components that are written when the grammar of a plan is weighed."""
 REPEATS = 5
@@ -115,7 +117,10 @@ def cases() -> list[Case]:
     (amended,) = said(workdays.recording, "amend")
     doubts = re.findall(r"^### (\S+)$", amended, re.MULTILINE)
     failing = ["tests/test_figures.py::test_count", "tests/test_figures.py::test_mean[1-2]"]
-    changes, idle, differing = ["M3", "M17"], ["tests/test_reading.py::test_nothing"], ["D1"]
+    strengthened = said(workdays.recording, "strengthen")[0]
+    named = re.findall(r"^### (\S+)$", strengthened, re.MULTILINE)
+    changes, idle = ([name for name in named if ("::" in name) is wanted] for wanted in (False, True))
+    differing = ["D1"]
 
     def plan_of(text: str) -> Plan:
         made = shapes.read_plan(text, plan.requirements, spec.digest)
@@ -171,7 +176,7 @@ def cases() -> list[Case]:
         "tests": said(logq.recording, "tests", "reading"),
         "repair with edits": said(logq.recording, "repair", "figures"),
         "amend": [amended],
-        "strengthen": [],
+        "strengthen": [strengthened],
     }
     return [
         replace(case, recorded=tuple(text for text in answers[case.name] if not flaw_of_answer(case.grammar, text)))
@@ -304,11 +309,11 @@ class Vocabulary:
     A text is cut from its beginning, the longest token first; a real tokenizer merges pairs, which cuts some words otherwise.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, sources: int) -> None:
         from llguidance import LLTokenizer, TokenizerWrapper
 
         self.tokens = [bytes([byte]) for byte in range(256)] + [b"<|end|>"]
-        self.tokens += islice(_pieces(), size - len(self.tokens))
+        self.tokens += islice(_pieces(sources), size - len(self.tokens))
         self.eos_token_id, self.bos_token_id, self.special_token_ids = 256, None, [256]
         self.ids = {token: i for i, token in enumerate(self.tokens) if i != 256}
         self.longest = max(map(len, self.ids))
@@ -331,13 +336,14 @@ class Vocabulary:
                 yield token
 
 
-def _pieces() -> Iterator[bytes]:
+def _pieces(sources: int) -> Iterator[bytes]:
     """Words, numbers, marks and blanks of the standard library's sources, most frequent first; then beginnings of words."""
     words = re.compile(rb" ?[A-Za-z_]+| ?\d{1,3}|\n+[ \t]*| +| ?[^\sA-Za-z_\d]+")
     counts: Counter[bytes] = Counter()
-    for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
-        if "site-packages" not in path.parts:
-            counts.update(word for word in words.findall(path.read_bytes()) if 1 < len(word) <= 32)
+    apart = {"site-packages", "test", "tests", "idlelib", "lib2to3"}
+    paths = (path for path in Path(sysconfig.get_path("stdlib")).rglob("*.py") if not apart & set(path.parts))
+    for path in sorted(paths)[:sources]:
+        counts.update(word for word in words.findall(path.read_bytes()) if 1 < len(word) <= 32)
     for word, count in list(counts.items()):
         for end in range(2, len(word)):
             counts[word[:end]] += count // 8
@@ -364,30 +370,31 @@ class Masks:
     """Milliseconds from the grammar's text to its first mask."""
     grammar_bytes: int
     """Of the text of the first piece."""
+    problem: str = ""
+    """Why the engine gave up; then the figures are those up to there. Empty when it did not."""
 
 
-def masks(case: Case, texts: Sequence[str], vocabulary: Vocabulary) -> Masks:
+def masks(case: Case, texts: Sequence[str], vocabulary: Vocabulary, along: str) -> Masks:
     """What it costs to hold answers to a grammar that are in it."""
-    times: list[float] = []
-    tokens = forced = lone = length = 0
+    walked = _Walked()
+    lone = length = 0
     for text in texts:
         for lark, piece in pieces(case.grammar, text):
-            walked = _walk(lark, piece, vocabulary)
-            times += walked.times
-            tokens, forced = tokens + walked.tokens, forced + walked.forced
+            walked.walk(lark, piece, vocabulary)
             lone, length = lone + _lone(lark, piece), length + len(piece)
-    ordered = sorted(times) or [0.0]
+    ordered = sorted(walked.times) or [0.0]
     first = case.grammar.following("")
     return Masks(
-        along="recorded" if case.recorded else "random",
-        tokens=tokens,
-        forced=forced,
+        along=along,
+        tokens=walked.tokens,
+        forced=walked.forced,
         forced_bytes=round(lone / max(length, 1), 3),
         mean_us=round(statistics.mean(ordered), 1),
         p99_us=round(ordered[int(len(ordered) * 0.99)], 1),
         max_us=round(ordered[-1], 1),
         compile_ms=round(compile_ms(first, vocabulary), 2),
         grammar_bytes=len(first.encode()),
+        problem=walked.problem,
     )
 
 
@@ -406,36 +413,41 @@ def pieces(grammar: Grammar, text: str) -> Iterator[tuple[str, bytes]]:
         start = end
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Walked:
-    times: list[float]
-    tokens: int
-    forced: int
+    """What was met while answers were said token by token, as an engine does: what is forced is said without a mask."""
 
+    times: list[float] = field(default_factory=list)
+    """Microseconds for each mask."""
+    tokens: int = 0
+    """Said."""
+    forced: int = 0
+    """Those of them that were forced."""
+    problem: str = ""
+    """Why the engine gave up the first time."""
 
-def _walk(lark: str, piece: bytes, vocabulary: Vocabulary) -> _Walked:
-    """Says a piece token by token, as an engine does: what is forced is said without a mask."""
-    from llguidance import LLMatcher
+    def walk(self, lark: str, piece: bytes, vocabulary: Vocabulary) -> None:
+        """Say one more piece."""
+        from llguidance import LLMatcher
 
-    matcher = LLMatcher(vocabulary.tokenizer, LLMatcher.grammar_from_lark(lark))
-    matcher.compute_bitmask()  # the first counts with the compilation
-    times: list[float] = []
-    at = tokens = forced = 0
-    while at < len(piece):
-        sure = matcher.compute_ff_tokens()
-        said = b"".join(vocabulary.tokens[token] for token in sure)
-        if sure and piece.startswith(said, at):
-            matcher.consume_tokens(sure)
-            forced, tokens, at = forced + len(sure), tokens + len(sure), at + len(said)
-            continue
-        began = time.perf_counter()
-        mask = matcher.compute_bitmask()
-        times.append((time.perf_counter() - began) * 1e6)
-        token = next((t for t in vocabulary.candidates(piece, at) if mask[t >> 3] >> (t & 7) & 1), None)
-        if token is None or not matcher.consume_token(token):
-            raise ValueError(f"the grammar does not take {piece[at : at + 40]!r}: {matcher.get_error()[:200]}")
-        tokens, at = tokens + 1, at + len(vocabulary.tokens[token])
-    return _Walked(times, tokens, forced)
+        matcher = LLMatcher(vocabulary.tokenizer, LLMatcher.grammar_from_lark(lark), log_level=0)
+        matcher.compute_bitmask()  # the first counts with the compilation
+        at = 0
+        while at < len(piece):
+            sure = matcher.compute_ff_tokens()
+            said = b"".join(vocabulary.tokens[token] for token in sure)
+            if sure and piece.startswith(said, at):
+                matcher.consume_tokens(sure)
+                self.forced, self.tokens, at = self.forced + len(sure), self.tokens + len(sure), at + len(said)
+                continue
+            began = time.perf_counter()
+            mask = matcher.compute_bitmask()
+            self.times.append((time.perf_counter() - began) * 1e6)
+            token = next((t for t in vocabulary.candidates(piece, at) if mask[t >> 3] >> (t & 7) & 1), None)
+            if token is None or not matcher.consume_token(token):
+                self.problem = self.problem or f"at byte {at} of {len(piece)}: {matcher.get_error()[:80]}"
+                return
+            self.tokens, at = self.tokens + 1, at + len(vocabulary.tokens[token])
 
 
 def _lone(lark: str, piece: bytes) -> int:
@@ -632,13 +644,14 @@ def main() -> None:
     parser.add_argument("--model", metavar="local:…", help="a model on this machine in place of random weights")
     given = parser.parse_args()
     found = cases()
-    vocabulary = Vocabulary(VOCABULARY[given.quick])
+    vocabulary = Vocabulary(VOCABULARY[given.quick], SOURCES[given.quick])
     model = open_model(given.model, prices=Prices.load(None)) if given.model else None
     valid = {case.name: validity(case, TEXTS[given.quick], model) for case in found}
     costs = {}
     for case in found:
-        texts = case.recorded or [text for seed in range(TEXTS[True]) if (text := random_text(case.grammar, seed))]
-        costs[case.name] = masks(case, texts, vocabulary)
+        known = () if given.quick else case.recorded
+        texts = known or [text for seed in range(TEXTS[True]) if (text := random_text(case.grammar, seed))]
+        costs[case.name] = masks(case, texts, vocabulary, "recorded" if known else "random")
     grown = sizes(vocabulary)
     folder, kinds = (SPEC, PLAN_FAULTS[-3:]) if given.quick else (DEMOS["logq"].spec.parent, PLAN_FAULTS)
     tallies = faults(folder, kinds)
@@ -648,6 +661,7 @@ def main() -> None:
     missed = [
         *([f"guided validity {share:.1%}"] if share < 1 else []),
         *([f"mean mask {mean:.0f} us"] if mean > MOST_MASK_US else []),
+        *(f"the engine gives up on {name}" for name, cost in costs.items() if cost.problem),
         *([f"compile {compiled:.0f} ms"] if compiled > MOST_COMPILE_MS else []),
     ]
     report(
