@@ -106,8 +106,8 @@ class Fault:
     spoil: Callable[[str], str] = field(repr=False)
     """The recorded answer → the answer with the fault; the same text when there is no place for it in this one."""
     around: bool = False
-    """Whether it is in the text of an answer, whatever form that has, and not in what the answer says. An answer in JSON has no
-    fence, so that one fault has no place there."""
+    """Whether it is put into the text of an answer, whatever form that has, and not into what was recorded before that takes
+    another form. An answer in JSON has neither a fence nor a mark before quotes, so that such faults have no place there."""
 
 
 def _swapped(pattern: str, by: str) -> Callable[[str], str]:
@@ -131,13 +131,19 @@ def _owned_twice(text: str) -> str:
     return f"{before}{line[:-1]}, {first}]{after}"
 
 
+def _given_again(text: str) -> str:
+    """The first file is given a second time, with something else in it."""
+    heading = re.search(r"^### .+\n", text, re.MULTILINE)
+    return f"{text.rstrip()}\n\n{heading[0]}```python\nAGAIN = 1\n```\n" if heading else text
+
+
 PLAN_FAULTS = (
     Fault("dangling dependency", "plan", _swapped(r"^    depends_on: \[.*\]$", "    depends_on: [nowhere]")),
     Fault("cycle", "plan", _cyclic),
     Fault("file owned twice", "plan", _owned_twice),
     Fault("unknown requirement", "plan", _swapped(r"^    requirements: \[", "    requirements: [R99, ")),
     Fault("bad kind", "plan", _swapped(r"^    kind: \w+$", "    kind: module")),
-    Fault("missing key", "plan", _swapped(r"^    files: .*\n", "")),
+    Fault("missing key", "plan", _swapped(r'^    files: .*\n|"files": \[[^]]*\], ', ""), around=True),
     Fault("prose around", "plan", lambda text: f"Sure! Here is the plan:\n\n{text}\nEnjoy!\n", around=True),
     Fault("truncated", "plan", lambda text: text[: len(text) * 2 // 3], around=True),
     Fault("unclosed fence", "plan", _swapped(r"\n```\s*\Z", "\n"), around=True),
@@ -145,10 +151,10 @@ PLAN_FAULTS = (
 """Nine things that go wrong with plans."""
 
 FAULTS = (
-    Fault("quotes without their mark", "requirements", _swapped(r"^> ", "")),
+    Fault("quote with a word of its own", "requirements", _swapped(r"^> .*\w.*$", r"\g<0> indeed")),
     PLAN_FAULTS[0],
-    Fault("wrong path", "code", _swapped(r"^### (?=\S+\.\w+$)", "### src/")),
-    Fault("unclosed fence", "tests", _swapped(r"\n```\s*\Z", "\n"), around=True),
+    Fault("file given twice", "code", _given_again),
+    Fault("file of nobody", "tests", lambda text: f"{text.rstrip()}\n\n### more.py\n```python\nMORE = 1\n```\n"),
 )
 """One for each question of a small specification. All are of a kind that a grammar makes impossible."""
 

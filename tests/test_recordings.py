@@ -19,6 +19,7 @@ from agent.demo import DEMOS
 from agent.models.base import Ask, Message
 from agent.models.replay import question, read
 from agent.run import RunConfig, RunResult, start
+from agent.sandbox.base import SandboxLimits
 from agent.spec import read_spec
 from agent.store.journal import SqliteJournal
 from benchmark.arms import SPEC
@@ -45,6 +46,10 @@ _places: dict[str, Path] = {}
 """Recording → where it was played last by this process."""
 
 
+ENDLESS_SECONDS = 30.0
+"""For one test run, half of what runs give it: one of the recorded programs never ends."""
+
+
 @pytest.fixture(scope="module", params=IN_ORDER)
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, RunResult, Path]:
     """(name, result, home) of a recorded run."""
@@ -67,6 +72,7 @@ def play(name: str, directory: Path) -> RunResult:
         settings=Settings(
             model=f"replay-loosely:{folder / 'recording.jsonl'}",
             mutants=Settings.mutants if name == MEASURED else 0,
+            sandbox_limits=SandboxLimits(seconds=ENDLESS_SECONDS),
         ),
         home=directory / "home",
         plan=read_plan_file(plan) if plan.exists() else None,

@@ -46,36 +46,34 @@ class Bounds:
 BOUNDS = Bounds()
 """Those of real answers; random texts keep to smaller ones."""
 
-_START = "%llguidance {}\n"
+_ANY = "ANY: ~(/a/ & /b/)"
+"""All bytes there are, in the only words that the engine sees at once to leave nothing when they are taken away."""
 _CHAR = r"[^\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]"
 """No control character but the tab, and nothing else that some readers take for the end of a line."""
-_FENCE = r" {0,3}(`{3,}|~{3,})[ \t]*[^`\n]*"
-"""As ``fences`` has it."""
-_SEARCHES = r"[ \t]*<{5,9}[ \t]*(?i:search)[ \t:]*\s*"
-_DIVIDES = r"={5,9}\s*"
-_REPLACES = r">{5,9}[ \t]*(?i:replace)[ \t:]*\s*"
-"""These three as ``patches`` has them."""
-_DISPUTES = r"[^A-Za-z\n]*(?i:wrong[ _]test)[^\n]*"
+_FENCE = r" {0,3}(```|~~~)"
+"""What opens or closes a fence of ``fences``, and a little more: how a line begins is known before it has been written."""
+_SEARCHES = r"[ \t]*<{5,9}[ \t]*(?i:search)[ \t:]*"
+_DIVIDES = r"={5,9}"
+_REPLACES = r">{5,9}[ \t]*(?i:replace)[ \t:]*"
+"""The marks of edits, as ``patches`` has them."""
+_DISPUTES = r"[^A-Za-z\n]*(?i:wrong[ _]test)"
 """A line that begins with these words, whatever signs are put before them."""
 _WORDS = "(?i:keep|replace|unclear|test|equivalent|unspecified)"
+_SAME = "(?i:same[ _]as)"
 _LEAD = r"[\s*_>#-]*((?i:decision|result|verdict|answer)[*_]*\s*[:=][*_]*\s*)?[*_`]*"
-_RULES = (
-    rf"{_LEAD}{_WORDS}[*_`]*(\s*[:.–—-][^\n]*|\s+[\"“][^\n]*|\s*)",
-    rf"{_LEAD}(?i:same[ _]as)[^\n]*",
-)
-"""Lines that ``rulings`` may take for a ruling."""
-_TITLES = (r"\s*#[^\n]*", r"\s*\*\*[^ \t\n]+\*\*\s*\([^\n]*")
-"""Lines that it may take for a heading wherever they hold a name."""
-_FUNCTION = r"(async +)?def "
-_LETTER = "[A-Za-zÀ-ʯͰ-ᙿ\u3040-\ud7ff]"
-"""Few ranges, since each step through a class of Unicode costs: the engine sees bytes."""
-_WORDY = rf"[^\n]*{_LETTER}{{2}}[^\n]*"
-"""A line that says something: no list marker, number or emphasis is two letters long."""
-_MARKER = r"(((#{1,6}|[-*+]|\d{1,3}[.)]|>)[ \t]+)*(\[[ xX]\][ \t]+)?)"
-_MARKERS = re.compile(r"\s*(?:(?:#{1,6}|[-*+]|\d+[.)]|>)\s+)*(?:\[[ xX]\]\s+)?")
-"""What ``agent.spec`` passes over at the beginning of a line when it looks for a quote; in a quote, and all there may be."""
+_RULES = (rf"{_LEAD}{_WORDS}[*_`]*(\s*[:.–—-]|\s+[\"“]|\s*\n)", _LEAD + _SAME)
+"""What ``rulings`` may take for a ruling."""
+_TITLES = (r"\s*#", r"\s*\*\*[^ \t\n]+\*\*\s*\(")
+"""What it may take for a heading when a name follows."""
 _FOUND = 8
 """Characters of a quote, at least, where its line is not shorter."""
+_SAYING = r"[^A-Za-z0-9À-ʯͰ-ᙿ\u3040-\ud7ff\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]{0,40}[A-Za-z0-9À-ʯͰ-ᙿ\u3040-\ud7ff]"
+"""How a line begins that says something: signs, then a letter. Few ranges, since the engine goes through them byte by byte."""
+_SIGNS = re.compile(rf"(?:[^\S\n]|[^\w\s]|[\d_]|(?<![^\W\d_])[^\W\d_](?![^\W\d_])){{{_FOUND},}}")
+"""Where no two letters stand side by side: it may be all markers and signs, for which the reader of quotes does not look."""
+_MARKER = r"(((#{1,6}|[-*+]|[0-9]{1,3}[.)]|>)[ \t]+)*(\[[ xX]\][ \t]+)?)"
+_MARKERS = re.compile(r"\s*(?:(?:#{1,6}|[-*+]|\d+[.)]|>)\s+)*(?:\[[ xX]\]\s+)?")
+"""What ``agent.spec`` passes over at the beginning of a line when it looks for a quote; in a quote, and all there may be."""
 _BITS = 63
 """Bits of a parameter that stand for things; the engine has 64."""
 _GAP = '"\\n"{0,3}'
@@ -88,36 +86,38 @@ _SEARCH, _DIVIDER, _REPLACE = "<<<<<<< SEARCH\n", "=======\n", ">>>>>>> REPLACE\
 
 def requirements(spec_text: str, bounds: Bounds = BOUNDS) -> Grammar:
     """``R1: sentence``, ``R2: …`` in order, each with a quote of words that stand on one line of the specification."""
-    words, lines = _quotable(spec_text)
-    short = " | ".join(map(_text, lines))
-    spans = f"{_chunks(words)} & /{_CHAR}{{{_FOUND},}}/ & /{_WORDY}/" if words else ""
+    long, short = _quotable(spec_text)
+    signs = "".join(f"{stretch}\n" for stretch in _SIGNS.findall(long))
+    spans = [f"{_chunks(_words(long))} & /[^\\n]{{{_FOUND},}}/ & ~{_chunks(_words(signs))}"] if long else []
     rules = ["start: r1"]
     for n in range(1, bounds.requirements + 1):
         more = f" r{n + 1}?" if n < bounds.requirements else ""
         rules.append(f'r{n}: "R{n}: " SENTENCE QUOTE "\\n"{{0,2}}{more}')
     rules += [
-        f"SENTENCE: /\\S{_CHAR}{{0,{bounds.prose_chars}}}\\n/ & /{_CHAR}*\\n/ & /{_WORDY}\\n/",
+        f"SENTENCE: {_saying('', bounds)}",
         f'QUOTE: "> " /{_MARKER}/ WORDS "\\n"',
-        f"WORDS: {' | '.join(filter(None, (spans, short))) or f'/{_CHAR}{{1,{bounds.prose_chars}}}/'}",
+        f"WORDS: {' | '.join([*spans, *map(_text, short)]) or _saying('', bounds)}",
     ]
     return _whole("requirements", [spec_text], rules)
 
 
-def _quotable(spec_text: str) -> tuple[list[str], list[str]]:
-    """The words of the lines, with what stands between them, and the lines that are too short for words of them to do."""
-    lines: list[str] = []
-    for line in spec_text.split("\n"):
-        while (plain := line[_end(line) :]) != line:
-            line = plain
-        lines.append(unicodedata.normalize("NFC", line).strip())
-    short = {line: None for line in lines if len(line) < _FOUND and re.search(r"[^\W_]", line) and line.isprintable()}
-    long = "\n".join(dict.fromkeys(line for line in lines if re.search(r"[^\W\d_]{2}", line)))
-    return re.findall(r"\w+|\s|[^\w\s]", long), list(short)
+def _quotable(spec_text: str) -> tuple[str, list[str]]:
+    """The lines of a specification that words may be quoted from, as one text, and those so short that they are quoted whole."""
+    lines = [unicodedata.normalize("NFC", _unmarked(line)).strip() for line in spec_text.split("\n")]
+    lines = [line for line in dict.fromkeys(lines) if line.replace("\t", "").isprintable()]
+    short = [line for line in lines if len(line) < _FOUND and re.search(r"[^\W_]", line)]
+    return "\n".join(line for line in lines if len(line) >= _FOUND), short
 
 
-def _end(line: str) -> int:
-    marker = _MARKERS.match(line)
-    return marker.end() if marker else 0
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+|\s|[^\w\s]", text)
+
+
+def _unmarked(line: str) -> str:
+    """A line without all that may be taken for a marker at its beginning."""
+    while (marker := _MARKERS.match(line)) and marker.end():
+        line = line[marker.end() :]
+    return line
 
 
 def files(owned: Sequence[str], bounds: Bounds = BOUNDS) -> Grammar:
@@ -139,7 +139,7 @@ def files(owned: Sequence[str], bounds: Bounds = BOUNDS) -> Grammar:
     return _whole("files", list(owned), rules)
 
 
-def tests(test_path: str, bounds: Bounds = BOUNDS) -> Grammar:
+def tests(test_path: str, bounds: Bounds = BOUNDS) -> Grammar:  # noqa: PT028 - a shape and no test
     """Prose, and the test file whole under its heading, with one test at least."""
     rules = [f'start: prose {_text(_head(test_path))} "\\n"? (held3 | held4)']
     rules += _prose(bounds, [_FENCE, _headings([test_path])])
@@ -234,7 +234,7 @@ class _Edited:
 
 def _next_of_repair(repair: _Repair, said: str) -> str:
     if not said:
-        return _START + "\n".join(["start: prose one::0x0", *_changes(repair)])
+        return _lark(["start: prose one::0x0", *_changes(repair)])
     if not said.endswith(f"\n{_SEARCH}"):
         return ""
     used, edited = _said(repair, said)
@@ -246,10 +246,10 @@ def _next_of_repair(repair: _Repair, said: str) -> str:
         _line(
             "PUT",
             repair.bounds.line_chars,
-            [_ticks(edited.ticks), _SEARCHES, _DIVIDES, _REPLACES],
+            [_ticks(edited.ticks), rf"({_SEARCHES}|{_DIVIDES}|{_REPLACES})\s*\n"],
         ),
     ]
-    return _START + "\n".join([*rules, *_changes(repair)])
+    return _lark([*rules, *_changes(repair)])
 
 
 def _changes(repair: _Repair) -> list[str]:
@@ -269,7 +269,7 @@ def _changes(repair: _Repair) -> list[str]:
         *_choices("one", options),
         *_choices("rest", ["prose", "prose one::_"]),
         *disputes,
-        f"REASON: {_reason('', repair.bounds)}",
+        f"REASON: {_saying('', repair.bounds)}",
         *_prose(repair.bounds, [_FENCE, _headings(repair.owned), _SEARCHES, _DISPUTES]),
         *_fences(repair.bounds, [_SEARCHES]),
     ]
@@ -284,7 +284,7 @@ def _things(repair: _Repair) -> list[str]:
 def _openings(text: str | None) -> str:
     """The fences that edits of a text may stand in; none where lines of it would be taken for marks."""
     marks = "|".join((_SEARCHES, _DIVIDES, _REPLACES))
-    if text is None or re.search(rf"^(?:{marks})$", text, re.MULTILINE):
+    if text is None or re.search(rf"^(?:{marks})\s*$", text, re.MULTILINE):
         return ""
     fenced = re.findall(r"^ {0,3}(`{3,})", text, re.MULTILINE)
     least = max((len(ticks) + 1 for ticks in fenced), default=3)
@@ -351,7 +351,7 @@ def _head(name: str) -> str:
 
 def _headings(names: Iterable[str]) -> str:
     """The headings of these, which stand above what they name and nowhere else."""
-    return rf"### ({_any(names)})"
+    return rf"### ({_any(names)})\n"
 
 
 def _fenced(path: str) -> str:
@@ -366,33 +366,34 @@ def _prose(bounds: Bounds, without: Sequence[str]) -> list[str]:
 
 
 def _structure(names: Sequence[str]) -> list[str]:
-    """Lines that ``rulings`` may take for structure where these are ruled on."""
-    start = r"([#*>`\s-]|\d+[.)])*((?i:test|change|difference)(\s*:)?\s+)?[*`\"']*"
-    return [_FENCE, *_RULES, *_TITLES, start + _naming(names)]
+    """What ``rulings`` may take for structure where these are ruled on: among it a name, and nothing after it but a ruling."""
+    start = r"([#*>`\s-]|\d+[.)])*((?i:test|change|difference)(\s*:)?\s+)?"
+    alone = r"[*`\"':]*\s*\n"
+    ruled = rf"[*`\"']*[\s:–—-]*(\*\*[\s:]*)?(\n|[*`]*({_WORDS}|{_SAME})[^A-Za-z0-9_])"
+    return [_FENCE, *_RULES, *_TITLES, rf"{start}{_naming(names)}[^ \t\n]*(\(\))?({alone}|{ruled})"]
 
 
-def _naming(names: Sequence[str]) -> str:
-    """A name and nothing after it but a ruling."""
+def _naming(names: Iterable[str]) -> str:
+    """How something begins that may be a name."""
     known = _any(short for name in names for short in short_names(name))
-    ruling = rf"([*`]*({_WORDS}|(?i:same[ _]as))([^A-Za-z0-9_\n][^\n]*)?)?"
-    return rf"({known}|[^ \t\n]+::test[^ \t\n]*|test_[^ \t\n]+)(\(\))?[*`\"':]*[\s:–—-]*(\*\*[\s:]*)?{ruling}[*`\"':]*\s*"
+    return rf"[*`\"']*({known}|[^ \t\n]+::test|test_)"
 
 
 def _rulings(bounds: Bounds, names: Sequence[str]) -> list[str]:
-    """Lines with a ruling and its reason. The reason of a new test is more than a name: that would be a heading."""
-    clear = rf"TEST:\s*[*`\"']*{_naming(names)}"
+    """Lines with a ruling and its reason. That of a new test begins with no name: the line could be a heading."""
     return [
-        f"STAYS: {_reason('(KEEP|UNCLEAR): ', bounds)}",
-        f"KEPT: {_reason('KEEP: ', bounds)}",
-        f"REPLACED: {_reason('REPLACE: ', bounds)}",
-        f"EXCUSED: {_reason('(EQUIVALENT|UNSPECIFIED): ', bounds)}",
-        f"ADDED: {_reason('TEST: ', bounds)} & ~/{clear}\\n/",
-        rf"REST: /([^\w\n]{_CHAR}{{0,{bounds.prose_chars}}})?\n/ & /{_CHAR}*\n/",
+        f"STAYS: {_saying('(KEEP|UNCLEAR): ', bounds)}",
+        f"KEPT: {_saying('KEEP: ', bounds)}",
+        f"REPLACED: {_saying('REPLACE: ', bounds)}",
+        f"EXCUSED: {_saying('(EQUIVALENT|UNSPECIFIED): ', bounds)}",
+        f"ADDED: {_saying('TEST: ', bounds)} & ~(/TEST:\\s*{_naming(names)}/ ANY)",
+        rf"REST: /([ \t.,:;()]{_CHAR}{{0,{bounds.prose_chars}}})?\n/",
     ]
 
 
-def _reason(word: str, bounds: Bounds) -> str:
-    return rf"/{word}{_CHAR}{{0,{bounds.prose_chars}}}\n/ & /{word}{_WORDY}\n/"
+def _saying(word: str, bounds: Bounds) -> str:
+    """A line that says something after a word."""
+    return rf"/{word}{_SAYING}{_CHAR}{{0,{bounds.prose_chars}}}\n/"
 
 
 def _function(test_id: str) -> str:
@@ -412,17 +413,16 @@ def _test(rule: str, name: str, bounds: Bounds) -> list[str]:
 def _frame(rule: str, ticks: int, indent: str, name: str, most: int, bounds: Bounds, label: str = _LABEL) -> list[str]:
     """``rule``: a fence with lines of which one begins a function whose name is of that pattern."""
     of = rule.upper()
-    begins = rf"{indent}{_FUNCTION}{name}\([^\n]*"
-    fence = _ticks(ticks)
+    begins = rf"{indent}(async +)?def {name}\("
     nested = f"{rule}_in"
     return [
         f"{rule}: {of}_OPEN ({of}_BEFORE | {nested}){{0,{most}}} {of}_DEF ({of}_LINE | {nested}){{0,{most}}} "
         + _text("`" * ticks + "\n"),
         *_nested(rule, ticks, bounds),
         f"{of}_OPEN: /`{{{ticks}}}{label}\\n/",
-        f"{of}_DEF: /{begins}\\n/ & /{_CHAR}{{0,{bounds.line_chars}}}\\n/",
-        _line(f"{of}_BEFORE", bounds.line_chars, [fence, begins]),
-        _line(f"{of}_LINE", bounds.line_chars, [fence]),
+        f"{of}_DEF: /{begins}{_CHAR}{{0,{bounds.line_chars}}}\\n/",
+        _line(f"{of}_BEFORE", bounds.line_chars, [_ticks(ticks), begins]),
+        _line(f"{of}_LINE", bounds.line_chars, [_ticks(ticks)]),
     ]
 
 
@@ -445,20 +445,19 @@ def _nested(rule: str, ticks: int, bounds: Bounds) -> list[str]:
     of = rule.upper()
     return [
         f"{rule}_in: {of}_IN {of}_LINE{{0,{bounds.part_lines}}} {of}_OUT",
-        f"{of}_IN: / {{0,3}}`{{{ticks},}}[ \\t]*[^`\\s][^`\\n]{{0,80}}\\n/ & /{_CHAR}*\\n/",
+        f"{of}_IN: / {{0,3}}`{{{ticks},}}[ \\t]*{_LABEL[:-6]}{{1,80}}\\n/",
         f"{of}_OUT: / {{0,3}}`{{{ticks},}}[ \\t]*\\n/",
     ]
 
 
 def _ticks(least: int) -> str:
     """What opens or closes a fence of at least so many ticks."""
-    return rf" {{0,3}}`{{{least},}}[ \t]*[^`\n]*"
+    return rf" {{0,3}}`{{{least}}}"
 
 
 def _line(name: str, most: int, without: Sequence[str]) -> str:
-    """A terminal: a line of at most so many characters that is none of these."""
-    kept_out = " | ".join(f"/{pattern}\\n/" for pattern in without)
-    return f"{name}: /{_CHAR}{{0,{most}}}\\n/ & ~({kept_out})"
+    """A terminal: a line of at most so many characters that begins with none of these; a pattern may take in its end."""
+    return rf"{name}: /{_CHAR}{{0,{most}}}\n/ & ~((/{'/ | /'.join(without)}/) ANY)"
 
 
 def _any(names: Iterable[str]) -> str:
@@ -477,8 +476,12 @@ def _text(text: str) -> str:
 
 def _whole(name: str, parameters: Collection[object], rules: Sequence[str]) -> Grammar:
     """The grammar of an answer in one piece."""
-    lark = _START + "\n".join(rules)
+    lark = _lark(rules)
     return _grammar(name, parameters, lambda said: "" if said else lark)
+
+
+def _lark(rules: Iterable[str]) -> str:
+    return "\n".join(["%llguidance {}", *rules, _ANY])
 
 
 def _grammar(name: str, parameters: Collection[object], following: Callable[[str], str]) -> Grammar:
