@@ -17,9 +17,9 @@ from agent.strategies import shapes
 from benchmark.arms import FAULTS, PLAN_FAULTS, RECORDING, SPEC, Script, differences, meant_plan
 from benchmark.stub_endpoint import StubEndpoint
 from graphs.errors import AnswerError, ConfigError, PathRefused, PlanError
+from tests.conftest import Place
 
-from .conftest import Place
-
+pytestmark = pytest.mark.timeout(240)  # a fixture makes half a dozen whole runs
 CALLS = read(SPEC / RECORDING)
 QUESTIONS = 4
 SERVER, LOCAL = ("plain@server", "guided@server", "native@server"), ("plain@local", "guided@local")

@@ -66,7 +66,6 @@ def test_what_is_forced_is_counted_in_tokens_and_in_bytes() -> None:
     assert found.forced_bytes == pytest.approx(len("the answer is ") / len("the answer is right\n"), abs=0.001)
     assert found.mean_us <= found.p99_us <= found.max_us
     assert (found.along, found.problem) == ("recorded", "")
-    assert "at byte 14" in masks(Case("word", WORD, word), ["the answer is 7\n"], vocabulary(), "recorded").problem
 
 
 def test_the_grammar_of_a_plan_is_weighed_after_so_many_components() -> None:
@@ -101,6 +100,6 @@ def test_a_short_look_gives_one_object() -> None:
         "amend",
     }
     assert set(figure["validity"]) == set(figure["masks"]) == {*ten, "strengthen"}
-    assert figure["holds"] is not figure["missed"] or not figure["missed"]
+    assert figure["holds"] is (figure["missed"] == [])
     assert set(figure["faults"]) == {"plain@server", "guided@server", "native@server", "guided@local"}
-    assert {tally["valid"] for tally in figure["faults"].values()} == {3}
+    assert {tally["valid"] for tally in figure["faults"].values()} == {2}

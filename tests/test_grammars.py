@@ -126,14 +126,24 @@ def words() -> tuple[LLTokenizer, dict[bytes, int]]:
     return LLTokenizer(TokenizerWrapper(Words())), {token: n for n, token in enumerate(tokens)}
 
 
-@pytest.mark.parametrize("step", ["requirements", "code", "repair", "amend", "strengthen"])
+def largest() -> tuple[Grammar, str]:
+    """The grammar of quotes from the longest text that they are held to, and an answer that has them from all over it."""
+    text = "".join((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))[
+        : grammars._LARGEST
+    ]
+    lines = [line for line in text.split("\n")[5:-1:20] if re.match(r"[A-Za-z ]{20}", line)]
+    return grammars.requirements(text), "\n".join(f"R{n}: It is so.\n> {line}\n" for n, line in enumerate(lines, 1))
+
+
+@pytest.mark.parametrize("step", ["requirements", "code", "repair", "amend", "strengthen", ""])
 def test_an_engine_can_afford_them_with_a_large_vocabulary(step: str) -> None:
     """Masks for each token of a real answer. An engine ends a grammar that takes it too many steps, which bytes alone never do."""
     tokenizer, ids = words()
     assert len(ids) > 30_000
-    case = max((c for c in recorded() if f"/{step}/" in c.name), key=lambda c: len(c.answer))
-    matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(case.grammar.following("")))
-    said = case.answer[:1500].encode()
+    cases = [(case.grammar, case.answer) for case in recorded() if f"/{step}/" in case.name] or [largest()]
+    grammar, answer = max(cases, key=lambda case: len(case[1]))
+    matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(grammar.following("")))
+    said = answer[:1500].encode()
     while said:
         matcher.compute_bitmask()
         token = next(said[:n] for n in range(12, 0, -1) if said[:n] in ids)
@@ -206,7 +216,7 @@ WRONG = {
     "a quote is not in the specification": ("requirements", "whole* numbers", "whole* integers"),
     "a quote is cut in a word": ("requirements", "> ab", "> Read *who"),
     "a quote goes over a line": ("requirements", "> Print `sum: n` -- and end.", "> numbers, one a line.\nPrint"),
-    "a quote is too short": ("requirements", "> Print `sum: n` -- and end.", "> Print"),
+    "a quote is too short": ("requirements", "> Print `sum: n` -- and end.", "> and"),
     "a quote says nothing": ("requirements", "> ab", "> --- | ---"),
     "a file is missing": ("files", "### docs/README.md", "### docs/READ.md"),
     "a file comes twice": ("files", "### docs/README.md", "### a.py"),
@@ -353,6 +363,13 @@ def test_strengthening_with_nothing_but_differences_may_leave_them_out() -> None
 
     assert flaw_of_answer(grammar, "The contract settles none of them.\n") == ""
     assert flaw_of_answer(grammar, "")
+
+
+def test_a_long_specification_leaves_quotes_to_the_reader() -> None:
+    grammar = grammars.requirements("It adds up numbers.\n" * 2000)
+
+    assert flaw_of_answer(grammar, "R1: It adds.\n> adds up numbers\n\nR2: It ends.\n> and ends.\n") == ""
+    assert flaw_of_answer(grammar, "R1: It adds.\n> ***\n")
 
 
 def test_many_files_come_in_groups() -> None:

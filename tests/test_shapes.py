@@ -124,6 +124,13 @@ REFUSED: dict[str, tuple[str, list[str], type[Exception], str]] = {
 }
 
 
+@pytest.mark.parametrize("path", ["paths.py", "pathlib_x.py", "filestore/a.py", "file.py", "filename.py"])
+@pytest.mark.parametrize("heading", ["### {}", "**{}**", "### File: {}", "## path `{}`", "**File: {}**", "`{}`", "{}:"])
+def test_a_path_that_begins_like_a_word_before_it_is_read_whole(heading: str, path: str) -> None:
+    answer = f"{heading.format(path)}\n```python\nx = 1\n```\n"
+    assert shapes.read_files(answer, [path, "other.py"], [path]) == {path: "x = 1\n"}
+
+
 @pytest.mark.parametrize(("answer", "owned", "error", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_files_are_refused_by_name(answer: str, owned: list[str], error: type[Exception], sentence: str) -> None:
     with pytest.raises(error) as caught:

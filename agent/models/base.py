@@ -44,8 +44,9 @@ class Grammar:
     digest: str
     """SHA-256 of all that fixes it; stands for it in keys and in the journal."""
     following: Callable[[str], str] = field(compare=False, repr=False)
-    """The answer so far (``""`` at first) → llguidance Lark text of the next piece; ``""`` when the answer is complete. No text
-    of a piece is the beginning of another, so that the end of a piece can be seen."""
+    """The answer so far (``""`` at first) → llguidance Lark text of the next piece; ``""`` when the answer is complete. Only the
+    last piece may end where it could also go on: there the model says when it has ended. ``ValueError`` for a text that no
+    piece ends with."""
 
 
 @dataclass(frozen=True)

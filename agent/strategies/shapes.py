@@ -29,13 +29,15 @@ _REQUIREMENT = re.compile(
 )
 _QUOTE = re.compile(r"^[\s*+-]*(?:>+|[*_]*(?:quote|source)[*_]*\s*:[*_]*)\s*(?P<text>.*)$", re.IGNORECASE)
 _PATH = r"(?P<path>[^\s`*\"'<>|:(),;]+)"
+_FILE = r"(?:(?:file(?:name)?|path)(?::\s*|\s+|(?=[`*\"'])))?"
+"""Words that may stand before a path; ``paths.py`` is one by itself."""
 _HEADING = re.compile(r"^#{1,6}\s")
 _HEADINGS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"^#{{1,6}}\s+(?:\d+[.)]\s+)?(?:file(?:name)?:?\s*|path:?\s*)?[`*\"']*{_PATH}[`*\"']*:?\s*#*$",
+        rf"^#{{1,6}}\s+(?:\d+[.)]\s+)?{_FILE}[`*\"']*{_PATH}[`*\"']*:?\s*#*$",
         rf"^(?:[-*]\s+)?(?:file(?:name)?|path)\s*:\s*[`*\"']*{_PATH}[`*\"']*:?\s*$",
-        rf"^(?:[-*]\s+|\d+[.)]\s+)?\*\*[`\"']?(?:file(?:name)?:?\s*)?{_PATH}[`\"']?:?\*\*:?\s*$",
+        rf"^(?:[-*]\s+|\d+[.)]\s+)?\*\*[`\"']?{_FILE}{_PATH}[`\"']?:?\*\*:?\s*$",
         rf"^(?:[-*]\s+|\d+[.)]\s+)?`{_PATH}`:?\s*$",
         rf"^{_PATH}:?\s*$",
     )
