@@ -301,7 +301,18 @@ class Bench:
     """Hears of each run when it is over."""
 
     def run(self, name: str, settings: Settings, meant: Plan | None = None, record: Path | None = None) -> Outcome:
-        """One run, in a folder of that name. Failures are outcomes; raised is what a user must mend (``UserError``)."""
+        """One run, in a folder of that name. Failures are outcomes; raised is what a user must mend.
+
+        Args:
+            name: of the folder.
+            settings: of the run.
+            meant: the plan that a recording holds, where one answers: what it does not hold it refuses, which is an outcome, too.
+            record: write the answers to this file.
+
+        Raises:
+            UserError: of any run.
+            ModelRefused: asking again is useless, and not because of a form.
+        """
         from agent.run import RunConfig, start
 
         place = self.directory / name
@@ -315,6 +326,8 @@ class Bench:
             reason = str(error)
             if isinstance(error, ModelRefused) and error.fault in FORM_FAULTS:
                 status = "cannot"
+            elif isinstance(error, ModelRefused) and meant is None:
+                raise
         outcome = measured(place / "home", Outcome(status, reason))
         differs = differences(meant, plan) if meant and plan else None
         return replace(outcome, differs=differs)

@@ -17,7 +17,6 @@ from graphs.events import Event
 from graphs.scheduler import Slots
 from graphs.values import Usage, from_json, to_json
 
-
 PART = "no fault: a piece of the answer, or a probe of the forms that the endpoint takes"
 """Stands in the journal for a try that was not to bring a whole answer."""
 
