@@ -157,8 +157,6 @@ class Local:
         except Exception as error:
             if not reins.sound:
                 self._let_go()  # what it remembers of its context may be broken: it is opened anew for the next question
-            elif isinstance(error, ValueError):  # a grammar that is none: a fault of ours
-                raise
             raise ModelError(
                 f"the engine of {self.name!r} failed ({type(error).__name__}: {_line(error)})", fault="engine failed"
             ) from error
