@@ -104,13 +104,14 @@ def test_a_table_says_what_was_wrong(place: Place) -> None:
         (["--dialect", "latin"], "--dialect is 'latin', but must be one of"),
         (["--keep", "."], "'.' is there already; name a new directory with --keep"),
         (["--model", "manual:"], "the model name 'manual:' is incomplete"),
-        (["--model", "own", "--base-url", "http://127.0.0.1:9/v1"], "nothing answers at 127.0.0.1:9"),
+        (["--model", "replay:empty.jsonl"], "the recording"),
         (["spec"], "there is no recording.jsonl beside 'spec' to answer from; name a model with --model"),
     ],
 )
 def test_misuse_is_one_sentence(place: Place, words: list[str], says: str) -> None:
     (place.work / "spec").mkdir()
     (place.work / "spec/spec.md").write_text("# Nothing\n\nPlease.\n")
+    (place.work / "empty.jsonl").touch()
     done = place.agent("bench", "arms", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: {says}")

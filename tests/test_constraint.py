@@ -42,7 +42,7 @@ def test_random_texts_are_in_the_grammar_and_random_bytes_are_not() -> None:
     texts = [random_text(WORD, seed) for seed in range(20)]
     assert texts == [random_text(WORD, seed) for seed in range(20)]
     assert len(set(texts)) > 15
-    assert not any(flaw(WORD.following(""), text or "") for text in texts)
+    assert not any(flaw(WORD.following(""), text) for text in texts)
     found = validity(Case("word", WORD, word), 20)
     assert (found.guided, found.free, found.texts, found.problems) == (20, 0, 20, ())
 
@@ -52,8 +52,16 @@ def test_problems_that_are_left_to_the_reader_do_not_count() -> None:
         raise AnswerError(["requirement R1 ('x') is covered by no component", *text.split()])
 
     case = Case("word", WORD, reader)
-    assert (case.problem(""), case.problem("unknown")) == ("", "unknown")
     assert validity(case, 2).guided == 0
+    left = validity(Case("word", WORD, lambda text: reader("")), 2)
+    assert (left.guided, left.excused, left.free) == (2, 2, 0)
+
+
+def test_a_text_without_an_end_is_not_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constraint, "LONGEST", 50)
+    endless = Grammar("endless", "d", lambda said: "" if said else "start: /[a-z]{100}/")
+    found = validity(Case("endless", endless, word), 1)
+    assert (found.guided, found.problems) == (0, ("no end after 50 bytes",))
 
 
 def test_an_answer_in_pieces_is_taken_apart_as_it_was_said() -> None:

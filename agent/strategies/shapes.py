@@ -80,7 +80,7 @@ _STRUCTURES = {
 def read_requirements(answer: str) -> tuple[Requirement, ...]:
     """``R1: sentence`` lines, each followed by ``> quote`` lines, or a list in JSON; renumbered R1… in order."""
     found: list[tuple[str, list[str]]] = []
-    for line in answer.splitlines():
+    for line in re.split(r"\r\n?|\n", answer):  # and not where Unicode sees the end of a line, in the middle of a sentence
         quote = _QUOTE.match(line)
         match = None if quote else _REQUIREMENT.match(line)
         if match:

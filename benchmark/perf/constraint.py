@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from itertools import islice
@@ -78,9 +79,9 @@ ARMS = tuple(arm for arm in SCRIPTED_ARMS if arm.name != "plain@local")
 MOST_MASK_US = 1_000.0
 MOST_COMPILE_MS = 100.0
 
-EXCUSED = re.compile(r"is not valid Python|is covered by no component|^the entry command ")
-"""Problems that are left to the reader on purpose: code in interfaces, requirements that nobody covers, and a command that
-starts nothing."""
+EXCUSED = re.compile(r"is not valid Python|example \d+ cannot be read|is covered by no component|^the entry command ")
+"""Problems that are left to the reader on purpose: code in interfaces and examples, requirements that nobody covers, and a command
+that starts nothing."""
 
 
 # -- shapes
@@ -99,13 +100,13 @@ class Case:
     recorded: tuple[str, ...] = ()
     """Answers of live models to this question that are in the grammar."""
 
-    def problem(self, text: str) -> str:
-        """Why a text cannot be used, but for what is excused; empty when it can."""
+    def problems(self, text: str) -> tuple[str, ...]:
+        """Why a text cannot be used; empty when it can."""
         try:
             self.reader(text)
         except (AnswerError, PlanError, PathRefused) as error:
-            return "; ".join(problem for problem in error.problems if not EXCUSED.search(problem))
-        return ""
+            return error.problems
+        return ()
 
 
 def cases() -> list[Case]:
@@ -207,21 +208,22 @@ def _none(problems: Sequence[str]) -> None:
 # -- texts from random weights
 
 
-def random_text(grammar: Grammar, seed: int) -> str | None:
-    """A text of the grammar from random weights, the same for the same seed; ``None`` when it found no end."""
+class NoEnd(Exception):
+    """A text from random weights, or from a model, came to no end; the words say why."""
+
+
+def random_text(grammar: Grammar, seed: int) -> str:
+    """A text of the grammar from random weights, the same for the same seed; ``NoEnd`` when there is none."""
     import numpy as np
 
     draws, text = np.random.default_rng(seed), ""
     weights = np.exp(draws.standard_normal(_bytes().vocab_size))
     while lark := grammar.following(text):
-        piece = _random_piece(lark, draws, weights, len(text.encode()))
-        if piece is None:
-            return None
-        text += piece.decode()
+        text += _random_piece(lark, draws, weights, len(text.encode())).decode()
     return text
 
 
-def _random_piece(lark: str, draws: Any, weights: Any, before: int) -> bytes | None:
+def _random_piece(lark: str, draws: Any, weights: Any, before: int) -> bytes:
     import numpy as np
     from llguidance import LLMatcher
 
@@ -232,16 +234,16 @@ def _random_piece(lark: str, draws: Any, weights: Any, before: int) -> bytes | N
         leant[[end, *ENDS]] *= scale
     while not matcher.is_stopped():
         if before + len(piece) > LONGEST:
-            return None
+            raise NoEnd(f"no end after {LONGEST} bytes")
         allowed = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")[: len(weights)]
         heights = np.cumsum(leaning[before + len(piece) > TIRED] * allowed)
         if not heights[-1]:
-            return None
+            raise NoEnd(f"the engine gave up after {before + len(piece)} bytes: {matcher.get_error()[:80]}")
         token = int(np.searchsorted(heights, draws.random() * heights[-1], side="right"))
         if token == end:
             break
         if not matcher.consume_token(token):
-            return None
+            raise NoEnd(f"the engine gave up after {before + len(piece)} bytes: {matcher.get_error()[:80]}")
         piece.append(token)
     return bytes(piece)
 
@@ -260,46 +262,57 @@ class Validity:
     """Of the texts of one shape."""
 
     guided: int
-    """Texts of use that were held to the grammar."""
+    """Texts of use that were held to the grammar, excused ones among them."""
+    excused: int
+    """Those of them that have problems, but only such as are left to the reader."""
     free: int
-    """Those that were not."""
+    """Texts of use that nothing held."""
     texts: int
     """Of each kind."""
     bytes: int
-    """Mean length."""
+    """Mean length of those held to the grammar."""
     problems: tuple[str, ...] = ()
     """What was wrong with guided texts, the first few."""
 
 
 def validity(case: Case, count: int, model: Model | None = None) -> Validity:
     """How many texts can be used, from random weights or from a model on this machine."""
-    held: list[str | None] = []
-    free: list[str] = []
+    lengths: list[int] = []
+    wrong: list[str] = []
+    excused = free = 0
     for seed in range(count):
-        if model is None:
-            held.append(random_text(case.grammar, seed))
-            free.append(free_text(len((held[-1] or "").encode()) or TIRED, seed))
+        try:
+            text = random_text(case.grammar, seed) if model is None else asyncio.run(_answer(model, case.grammar, seed))
+        except NoEnd as error:
+            wrong.append(str(error))
         else:
-            held.append(asyncio.run(_answer(model, case.grammar, seed)))
-            free.append(asyncio.run(_answer(model, None, seed)) or "")
-    problems = ["it found no end" if text is None else case.problem(text) for text in held]
+            lengths.append(len(text.encode()))
+            problems = case.problems(text)
+            grave = [problem for problem in problems if not EXCUSED.search(problem)]
+            excused += bool(problems) and not grave
+            wrong += grave[:1]
+        with suppress(NoEnd):
+            length = lengths[-1] if lengths else TIRED
+            loose = free_text(length, seed) if model is None else asyncio.run(_answer(model, None, seed))
+            free += not case.problems(loose)
     return Validity(
-        guided=problems.count(""),
-        free=sum(not case.problem(text) for text in free),
+        guided=count - len(wrong),
+        excused=excused,
+        free=free,
         texts=count,
-        bytes=round(statistics.mean(len((text or "").encode()) for text in held)),
-        problems=tuple(dict.fromkeys(filter(None, problems)))[:3],
+        bytes=round(statistics.mean(lengths or [0])),
+        problems=tuple(dict.fromkeys(wrong))[:3],
     )
 
 
-async def _answer(model: Model, form: Grammar | None, seed: int) -> str | None:
+async def _answer(model: Model, form: Grammar | None, seed: int) -> str:
     ask = Ask(
         (Message("user", "Begin."),), "random", temperature=1.0, max_tokens=8_000, extra={"seed": seed}, form=form
     )
     try:
         return (await model.ask(ask)).text
-    except ModelError:
-        return None
+    except ModelError as error:
+        raise NoEnd(str(error)) from error
 
 
 # -- a vocabulary, and masks along answers
@@ -655,7 +668,7 @@ def main() -> None:
     costs = {}
     for case in found:
         known = () if given.quick else case.recorded
-        texts = known or [text for seed in range(RANDOM_TEXTS) if (text := random_text(case.grammar, seed))]
+        texts = known or [random_text(case.grammar, seed) for seed in range(RANDOM_TEXTS)]
         costs[case.name] = masks(case, texts, vocabulary, "recorded" if known else "random", MOST_TOKENS[given.quick])
     grown = sizes(vocabulary)
     folder, kinds = (SPEC, PLAN_FAULTS[:2]) if given.quick else (DEMOS["logq"].spec.parent, PLAN_FAULTS)
