@@ -398,3 +398,13 @@ def test_the_digest_stands_for_all_that_fixes_a_grammar() -> None:
 
     assert made[0] == made[2] != made[1]
     assert grammars.files(TWO).digest != grammars.files(TWO, SMALL).digest != grammars.files(TWO[::-1], SMALL).digest
+
+
+def test_a_heading_of_another_path_is_led_to_one_that_may_be_given() -> None:
+    """As prose it would have been let pass, and the fence below it would not."""
+    for grammar in (
+        grammars.files(["a.py"]),
+        grammars.tests("tests/test_a.py"),
+        grammars.repair(["a.py"], {"a.py": ""}, []),
+    ):
+        assert flaw_of_answer(grammar, "Some words.\n\n### src/a.py\n").startswith("not allowed here: 's"), grammar.name

@@ -53,6 +53,8 @@ _CHAR = r"[^\x00-\x08\x0a-\x1f\x7f]"
 over 100,000 tokens takes twenty times as long."""
 _FENCE = r" {0,3}(```|~~~)"
 """What opens or closes a fence of ``fences``, and a little more: how a line begins is known before it has been written."""
+_OF_FILES = "### "
+"""How a heading begins that names a file. No prose begins so: who begins it for another path is led to one that may be given."""
 _SEARCHES = r"[ \t]*<{5,9}[ \t]*(?i:search)[ \t:]*"
 _DIVIDES = r"={5,9}"
 _REPLACES = r">{5,9}[ \t]*(?i:replace)[ \t:]*"
@@ -141,7 +143,7 @@ def files(owned: Sequence[str], bounds: Bounds = BOUNDS) -> Grammar:
                 for n, path in enumerate(paths)
             ],
         )
-    rules += _prose(bounds, [_FENCE, _headings(owned)])
+    rules += _prose(bounds, [_FENCE, _OF_FILES])
     rules += _fences(bounds, [])
     return _whole("files", list(owned), rules)
 
@@ -149,7 +151,7 @@ def files(owned: Sequence[str], bounds: Bounds = BOUNDS) -> Grammar:
 def tests(test_path: str, bounds: Bounds = BOUNDS) -> Grammar:  # noqa: PT028 - a shape and no test
     """Prose, and the test file whole under its heading, with one test at least."""
     rules = [f'start: prose {_text(_head(test_path))} "\\n"? (held3 | held4)']
-    rules += _prose(bounds, [_FENCE, _headings([test_path])])
+    rules += _prose(bounds, [_FENCE, _OF_FILES])
     for ticks in (3, 4):
         rules += _frame(f"held{ticks}", ticks, r"[ \t]*", r"test\w*", bounds.file_lines, bounds)
     return _whole("tests", [test_path], rules)
@@ -277,7 +279,7 @@ def _changes(repair: _Repair) -> list[str]:
         *_choices("rest", ["prose", "prose one::_"]),
         *disputes,
         f"REASON: {_saying('', repair.bounds)}",
-        *_prose(repair.bounds, [_FENCE, _headings(repair.owned), _SEARCHES, _DISPUTES]),
+        *_prose(repair.bounds, [_FENCE, _OF_FILES, _SEARCHES, _DISPUTES]),
         *_fences(repair.bounds, [_SEARCHES]),
     ]
 
@@ -354,11 +356,6 @@ def _disputed(test_id: str) -> str:
 
 def _head(name: str) -> str:
     return f"### {name}\n"
-
-
-def _headings(names: Iterable[str]) -> str:
-    """The headings of these, which stand above what they name and nowhere else."""
-    return rf"### ({_any(names)})\n"
 
 
 def _fenced(path: str) -> str:
