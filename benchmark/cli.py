@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.running import settings_options
+from benchmark.cli_lint import lint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +33,10 @@ NO_EXPERIMENT = (
 
 @click.group()
 def bench() -> None:
-    """Compare ways of asking a model."""
+    """Compare ways of asking a model; tasks to measure with."""
+
+
+bench.add_command(lint)
 
 
 @bench.command()
