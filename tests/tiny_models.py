@@ -5,8 +5,13 @@ Their vocabulary is GPT-2's bytes with a few words put together, so that text fa
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+"""Read when an engine is loaded. Threads of so small a model wait for each other most of the time: busily, where others want
+the cores, it took them ten times as long."""
 
 WORDS = ("plan", "end", "parser", "the", "there", "- a", ": [", "]\n", ", ", "  ", "```")
 SPECIAL = ("<s>", "</s>", "<|im_start|>", "<|im_end|>")

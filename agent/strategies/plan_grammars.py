@@ -32,43 +32,54 @@ from graphs.values import Component, Plan, digest, to_json
 
 Entry = TypeVar("Entry")
 
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much there may be of what the model's own words are: far more than good answers need, so that only a model that has
+    lost its way is stopped."""
+
+    prose_lines: int = 40
+    """Lines of reasoning before the block; prompts ask for at most fifteen."""
+    block_lines: int = 400
+    """Lines of a behaviour or an interface after the first; the longest recorded one has sixty."""
+    example_lines: int = 100
+    """Lines of an example after the first; the longest recorded one has sixteen."""
+    examples: int = 10
+    """Examples of one contract; recorded ones have at most three."""
+    line_chars: int = 1000
+    """Characters of a line of prose or code; recorded ones have at most 270."""
+    text_chars: int = 600
+    """Characters of a text that must stand on one line, such as a purpose or a quote; recorded ones have at most 250."""
+    id_chars: int = 60
+    """Characters of an id after its first, or after what it must begin with."""
+    files: int = 30
+    """Files of one component; recorded ones have at most six."""
+    directories: int = 4
+    """Directories that a file may lie in, one in another; recorded ones lie in one or two. With the defaults of these and of
+    what follows, no name is too long for ``agent.paths``."""
+    part_chars: int = 40
+    """Characters of a directory's name, and of a file's before its endings."""
+    endings: int = 2
+    """Of a file name, as in ``data.tar.gz``."""
+    ending_chars: int = 10
+    """Characters of each, after its dot."""
+    edits: int = 40
+    """Edits of one revision."""
+    wishes: int = 40
+    """Requirements that one revision may bring or reword."""
+
+
+BOUNDS = Bounds()
+"""Those of real answers; random texts keep to smaller ones."""
+
 VERSION = 1
-"""Of the texts below: part of each digest, raised when they change."""
+"""Of what the texts below let through: part of each digest, raised when it changes."""
 MOST_COMPONENTS = 40
 """Components of one plan; the largest exemplar has thirteen."""
 MOST_PARTS = 4
 """Parts that one split may make, as its prompt says."""
 FEWEST_PARTS = 2
 """Parts that make it a split."""
-MOST_EDITS = 40
-"""Edits of one revision."""
-MOST_WISHES = 40
-"""Requirements that one revision may bring or reword."""
-REASONING_LINES = 40
-"""Lines of prose before the block; prompts ask for at most fifteen."""
-BLOCK_LINES = 400
-"""Lines of a behaviour or an interface after the first; the longest recorded one has sixty."""
-EXAMPLE_LINES = 100
-"""Lines of an example after the first; the longest recorded one has sixteen."""
-MOST_EXAMPLES = 10
-"""Examples of one contract; recorded ones have at most three."""
-LINE_CHARACTERS = 1000
-"""Characters of a line of prose or code; recorded ones have at most 270."""
-TEXT_CHARACTERS = 600
-"""Characters of a text that must stand on one line, such as a purpose or a quote; recorded ones have at most 250."""
-ID_CHARACTERS = 60
-"""Characters of an id after its first, or after what it must begin with."""
-MOST_FILES = 30
-"""Files of one component; recorded ones have at most six."""
-DIRECTORIES = 4
-"""Directories that a file may lie in, one in another; recorded ones lie in one or two. With the bounds below, no name is too
-long for ``agent.paths``."""
-PART_CHARACTERS = 40
-"""Characters of a directory's name, and of a file's before its endings."""
-ENDINGS = 2
-"""Of a file name, as in ``data.tar.gz``."""
-ENDING_CHARACTERS = 10
-"""Characters of each, after its dot."""
 
 _MARKS = 64
 """Things of which a grammar can remember whether they have been said."""
@@ -84,34 +95,25 @@ _SPACED = rf"[^\t{_NEVER}]"
 """Without tabs, which YAML lets stand in quotes and blocks only."""
 _NULL = "null|Null|NULL"
 """Words that YAML takes for no value at all."""
-_TEXT = rf"""
-text: PLAIN "\n" | QUOTED "\n"
-PLAIN: /[^-?:,~\[\]{{}}#&!|>'"{_UNSEEN}{_NEVER}]([^ \t{_NEVER}]| {{1,3}}[^ \t#{_NEVER}]){{0,{TEXT_CHARACTERS}}}/ & ~/{_NULL}/
-QUOTED: DOUBLE | SINGLE
-DOUBLE: /"([^"\\{_UNSEEN}{_NEVER}]|\\["\\])([^"\\\t{_NEVER}]|\\["\\]){{0,{TEXT_CHARACTERS}}}"/
-SINGLE: /'([^'{_UNSEEN}{_NEVER}]|'')([^'\t{_NEVER}]|''){{0,{TEXT_CHARACTERS}}}'/
-"""
-"""One line that YAML, or the reader where YAML stumbles, takes for text, all of it: what follows `` #`` would be lost."""
 _END = "\n```\n"
 """What an answer ends with."""
-_EOL = rf"""
-EOL: /( {{1,40}}#{_SPACED}{{0,{TEXT_CHARACTERS}}})?\n/
-"""
-"""The end of a line that holds no text; a remark may stand there, as in the form that the prompt shows."""
 _PLAIN_WORD = re.compile(r"[\w./-][\w./+@:<>=!~-]*")
 _FIELD = re.compile(r"^(?:  - | {4}| {6})(?P<key>[a-z_]+): ?(?P<value>.*)$")
 _ITEM = re.compile(r"[^\s,\[\]]+")
 
 
-def plan(requirements: Sequence[str], packages: Sequence[str], max_components: int = MOST_COMPONENTS) -> Grammar:
+def plan(
+    requirements: Sequence[str], packages: Sequence[str], max_components: int = MOST_COMPONENTS, bounds: Bounds = BOUNDS
+) -> Grammar:
     """Of a plan, in the form of ``planner.md``.
 
     Args:
         requirements: ids of the requirements that components may cover.
         packages: requirement strings of the packages that may be used.
         max_components: how many there may be.
+        bounds: of the model's own words.
     """
-    known = _Known((), tuple(requirements), tuple(packages))
+    known = _Known(bounds, (), tuple(requirements), tuple(packages))
 
     def following(so_far: str) -> str:
         if not so_far:
@@ -121,13 +123,13 @@ start: reasoning "title: " text language? entry? "components:\n  - " component
 language: "language: " LANGUAGE EOL
 LANGUAGE: {languages}
 {_ENTRY}"""
-            return _grammar(head, _REASONING, *_component(4, known))
+            return _grammar(bounds, head, _reasoning(bounds), *_component(4, known))
         return _next_component(so_far, "components", known, 1, max_components)
 
-    return _named("plan", [requirements, packages, max_components], following)
+    return _named("plan", [requirements, packages, max_components], bounds, following)
 
 
-def component(component: Component) -> Grammar:
+def component(component: Component, bounds: Bounds = BOUNDS) -> Grammar:
     """Of one component whose purpose and contract are written anew; all else is as it is, in the form of ``respecify.md``."""
     kept = [
         ("kind", component.kind),
@@ -142,15 +144,17 @@ def component(component: Component) -> Grammar:
 start: reasoning {_literal(f"id: {component.id}")} "\npurpose: " text {_literal(rest)} contract "```\n"
 contract: "  behaviour" after_behaviour | "  interface" after_interface
 """
-        return _grammar(start, _REASONING, *_contract(2, component.files, _is_public(component.kind, component.files)))
+        public = _is_public(component.kind, component.files)
+        return _grammar(bounds, start, _reasoning(bounds), *_contract(2, component.files, public, bounds))
 
-    return _named("respecify", [component], following)
+    return _named("respecify", [component], bounds, following)
 
 
-def parts(component: Component) -> Grammar:
+def parts(component: Component, bounds: Bounds = BOUNDS) -> Grammar:
     """Of the parts that are cut out of a component, in the form of ``split.md``."""
     shown = component.contract.interface
     known = _Known(
+        bounds,
         components=tuple(_Begun(i) for i in (component.id, *component.depends_on)),
         requirements=component.requirements,
         packages=component.packages,
@@ -163,13 +167,14 @@ def parts(component: Component) -> Grammar:
 
     def following(so_far: str) -> str:
         if not so_far:
-            return _grammar('start: reasoning "parts:\\n  - " component', _REASONING, *_component(4, known))
+            start = 'start: reasoning "parts:\\n  - " component'
+            return _grammar(bounds, start, _reasoning(bounds), *_component(4, known))
         return _next_component(so_far, "parts", known, FEWEST_PARTS, MOST_PARTS)
 
-    return _named("split", [component], following)
+    return _named("split", [component], bounds, following)
 
 
-def revision(plan: Plan, packages: Sequence[str]) -> Grammar:
+def revision(plan: Plan, packages: Sequence[str], bounds: Bounds = BOUNDS) -> Grammar:
     """Of what changes ``plan``: requirements, then edits, in the form of ``revise.md``.
 
     A component is dropped only while no other depends on it: whatever does is rewired first.
@@ -177,8 +182,10 @@ def revision(plan: Plan, packages: Sequence[str]) -> Grammar:
     Args:
         plan: the plan in force.
         packages: requirement strings of the packages that may be used.
+        bounds: of the model's own words.
     """
     before = _Known(
+        bounds,
         components=tuple(_Begun(c.id, c.kind, c.files, c.depends_on) for c in plan.components),
         requirements=tuple(r.id for r in plan.requirements),
         packages=tuple(packages),
@@ -187,22 +194,21 @@ def revision(plan: Plan, packages: Sequence[str]) -> Grammar:
     def following(so_far: str) -> str:
         if not so_far:
             start = 'start: reasoning (rest | "requirements: []" EOL rest | "requirements:\\n" wish)'
-            return _grammar(start, _REASONING, *_wish(before, ()), *_rest(before, ()))
+            return _grammar(bounds, start, _reasoning(bounds), *_wish(before, ()), *_rest(before, ()))
         body = _body(so_far)
         if body.endswith(_END):
             return ""
         head, begun, rest = f"\n{body}".partition("\nedits:\n")
         wishes = tuple(entry["id"] for entry in _entries(head))
         if not begun:
-            more = "(wish | rest)" if len(wishes) < MOST_WISHES else "rest"
-            return _grammar(
-                f'start: ": " text "    quote: " text {more}', *_wish(before, wishes), *_rest(before, wishes)
-            )
+            more = "(wish | rest)" if len(wishes) < bounds.wishes else "rest"
+            start = f'start: ": " text "    quote: " text {more}'
+            return _grammar(bounds, start, *_wish(before, wishes), *_rest(before, wishes))
         dropped = next((_items(line) for line in head.split("\n") if line.startswith("drop_requirements:")), ())
         left = tuple(i for i in dict.fromkeys((*before.requirements, *wishes)) if i not in dropped)
         return _within_edits(rest, replace(before, requirements=left))
 
-    return _named("revise", [plan, packages], following)
+    return _named("revise", [plan, packages], bounds, following)
 
 
 @dataclass(frozen=True)
@@ -223,6 +229,8 @@ class _Begun:
 class _Known:
     """What a component that is yet to be written may name, and what it may not."""
 
+    bounds: Bounds
+    """Of the model's own words."""
     components: tuple[_Begun, ...]
     """Those that are there: their ids and files are taken."""
     requirements: tuple[str, ...]
@@ -245,20 +253,47 @@ class _Known:
         return (*self.taken, *(path for begun in self.components for path in begun.files))
 
 
-def _named(name: str, parameters: object, following: Callable[[str], str]) -> Grammar:
-    return Grammar(name, digest([name, VERSION, to_json(parameters)]), following)
+def _named(name: str, parameters: object, bounds: Bounds, following: Callable[[str], str]) -> Grammar:
+    said = [name, VERSION, to_json(parameters), *([] if bounds == BOUNDS else [to_json(bounds)])]
+    return Grammar(name, digest(said), following)
 
 
-def _grammar(*rules: str) -> str:
+def _grammar(bounds: Bounds, *rules: str) -> str:
     """Lark text of the rules; those that are given twice are written once."""
     lines = dict.fromkeys(line for rule in rules for line in rule.strip("\n").split("\n"))
-    return "\n".join(["%llguidance {}", *lines, *_TEXT.strip("\n").split("\n"), _EOL.strip("\n"), ""])
+    return "\n".join(["%llguidance {}", *lines, _text(bounds), _eol(bounds), ""])
 
 
-_REASONING = rf"""
-reasoning: PROSE{{0,{REASONING_LINES}}} "```yaml\n"
-PROSE: / {{0,3}}(`{{1,2}}|~{{1,2}})?([^`~{_NEVER}]{_ANY}{{0,{LINE_CHARACTERS}}})?\n/
+def _text(bounds: Bounds) -> str:
+    """Rule ``text``: one line that YAML, or the reader where YAML stumbles, takes for text, all of it: what follows `` #`` would
+    be lost."""
+    most = bounds.text_chars
+    return rf"""text: PLAIN "\n" | QUOTED "\n"
+PLAIN: /[^-?:,~\[\]{{}}#&!|>'"{_UNSEEN}{_NEVER}]([^ \t{_NEVER}]| {{1,3}}[^ \t#{_NEVER}]){{0,{most}}}/ & ~/{_NULL}/
+QUOTED: DOUBLE | SINGLE
+DOUBLE: /"([^"\\{_UNSEEN}{_NEVER}]|\\["\\])([^"\\\t{_NEVER}]|\\["\\]){{0,{most}}}"/
+SINGLE: /'([^'{_UNSEEN}{_NEVER}]|'')([^'\t{_NEVER}]|''){{0,{most}}}'/"""
+
+
+def _eol(bounds: Bounds) -> str:
+    """``EOL``: the end of a line that holds no text; a remark may stand there, as in the form that the prompt shows."""
+    return rf"EOL: /( {{1,40}}#{_SPACED}{{0,{bounds.text_chars}}})?\n/"
+
+
+def _reasoning(bounds: Bounds) -> str:
+    """Rule ``reasoning``: prose, and the opening of the block."""
+    return rf"""
+reasoning: PROSE{{0,{bounds.prose_lines}}} "```yaml\n"
+PROSE: / {{0,3}}(`{{1,2}}|~{{1,2}})?([^`~{_NEVER}]{_ANY}{{0,{bounds.line_chars}}})?\n/
 """
+
+
+_REST = r"""
+ANY: ~(/a/ & /b/)
+WITHIN: (/\// ANY)?
+"""
+"""What may follow the beginning of a path that is refused. Of ``ANY``, all bytes there are, the engine sees at once that it leaves
+nothing when it is taken away; of ``.*`` it would have to try all paths, and gives up."""
 _ENTRY = r"""
 entry: "entry: " (text | NOTHING EOL)
 NOTHING: "''" | "\"\""
@@ -316,14 +351,14 @@ def _component(at: int, known: _Known) -> tuple[str, ...]:
         rf"""
 component: "id: " ID EOL "{key}purpose: " text kind? "{key}files: [" FILE files
 kind: "{key}kind: " KIND EOL
-ID: /{pattern}{ID_CHARACTERS}}}/{taken} & ~/({_NULL})/
+ID: /{pattern}{known.bounds.id_chars}}}/{taken} & ~/({_NULL})/
 KIND: {kinds}
 """,
-        *_files(at, known),
+        *_files(at, known, known.bounds.files > 1),
     )
 
 
-def _files(at: int, known: _Known, more: bool = True) -> tuple[str, ...]:
+def _files(at: int, known: _Known, more: bool) -> tuple[str, ...]:
     """Rules of ``FILE`` and of ``files``: what follows a file, to within the contract or to the comma before another one."""
     key = " " * at
     another = '"," | ' if more else ""
@@ -350,24 +385,24 @@ def _file(known: _Known) -> str:
     taken = known.files()
     left = [path for path in known.free if not any(path in each.files for each in known.components)]
     given = left if len(left) > 1 or not known.keeps_one else []
-    letters = "[A-Za-z0-9_+-]"
-    name = f"[A-Za-z0-9_]{letters}{{0,{PART_CHARACTERS - 1}}}"
-    endings = rf"(\.{letters}{{1,{ENDING_CHARACTERS}}}){{1,{ENDINGS}}}"
+    letters, bounds = "[A-Za-z0-9_+-]", known.bounds
+    name = f"[A-Za-z0-9_]{letters}{{0,{bounds.part_chars - 1}}}"
+    endings = rf"(\.{letters}{{1,{bounds.ending_chars}}}){{1,{bounds.endings}}}"
     file = f"{name}{endings}"
-    place = rf"({name}\/){{0,{DIRECTORIES}}}"
+    place = rf"({name}\/){{0,{bounds.directories}}}"
     if known.prefix:  # of the file, or of the directory that it lies in, beside those that are there
-        file = rf"{known.prefix}{letters}{{1,{PART_CHARACTERS}}}({endings}|\/{file})"
+        file = rf"{known.prefix}{letters}{{1,{bounds.part_chars}}}({endings}|\/{file})"
         places = sorted({str(PurePosixPath(path).parent) for path in known.taken})
         place = f"({'|'.join('' if folder == '.' else _escaped(f'{folder}/') for folder in places)})"
     rules = [f"/{place}{file}/", f"~({_refused()})"]
     directories = sorted({str(folder) for path in taken for folder in PurePosixPath(path).parents if folder.name})
     if taken:
         files = "|".join(map(_escaped, sorted(set(taken))))
-        rules.append(rf"~/(?i:{files})(\/.*)?/")
+        rules.append(f"~(/(?i:{files})/ WITHIN)")
     for folder in directories:  # those that differ only in capitals cannot lie side by side on every disk
-        rules.append(rf"~(/(?i:{_escaped(folder)})(\/.*)?/ & ~/{_escaped(folder)}\/.*/)")
+        rules.append(rf"~(/(?i:{_escaped(folder)})/ WITHIN & ~(/{_escaped(folder)}\// ANY))")
     own = f" | {_one_of(map(_word, given))}" if given else ""
-    return f"FILE: NEW{own}\nNEW: {' & '.join(rules)}"
+    return f"FILE: NEW{own}\nNEW: {' & '.join(rules)}\n{_REST}"
 
 
 @cache
@@ -381,12 +416,12 @@ def _refused() -> str:
     roots = "|".join(rf"{_escaped(root)}\/" if root else "" for root in IMPORT_ROOTS)
     return " | ".join(
         [
-            rf"/{part}(?i:{hooks})(\/.*)?/",
+            f"/{part}(?i:{hooks})/ WITHIN",
             rf"/.*(?i:{endings})/",
-            rf"/{part}(?i:{devices})([.\/].*)?/",
-            rf"/{part}HEAD(\/.*)?/",
+            rf"/{part}(?i:{devices})/ (/[.\/]/ ANY)?",
+            f"/{part}HEAD/ WITHIN",
             rf"/(?i:({roots})({modules})(\/.*)?\.pyi?)/",
-            rf"/(?i:{dag.TEST_DIR})\/.*/",
+            rf"/(?i:{dag.TEST_DIR})\// ANY",
         ]
     )
 
@@ -396,13 +431,14 @@ def _escaped(text: str) -> str:
     return re.sub(r"[^\w-]", lambda char: f"\\{char[0]}", text)
 
 
-def _contract(at: int, files: Sequence[str], public: bool) -> tuple[str, ...]:
+def _contract(at: int, files: Sequence[str], public: bool, bounds: Bounds) -> tuple[str, ...]:
     """Rules of ``after_behaviour`` and ``after_interface``: the contract whose first key, at column ``at``, has been said.
 
     Args:
         at: the column of its keys.
         files: those that the interface may name, each once.
         public: whether there must be an interface.
+        bounds: of what it says.
     """
     key = " " * at
     named = sorted(files, key=lambda path: not path.endswith(".py"))[:_MARKS]
@@ -415,6 +451,7 @@ def _contract(at: int, files: Sequence[str], public: bool) -> tuple[str, ...]:
         entries = f'entries: {first}\nentry::_: "" | ' + " | ".join(others)
     none = "" if public else r' | ": {}" EOL'
     may = "" if public else "?"
+    most = f"{{1,{bounds.examples}}}"
     return (
         rf"""
 after_behaviour: ": |\n" block{at + 2} interface{may} examples?
@@ -422,28 +459,28 @@ after_interface: interfaces "{key}behaviour: |\n" block{at + 2} examples?
 interface: "{key}interface" interfaces
 interfaces: ":\n" entries{none}
 {entries}
-examples: "{key}examples: []" EOL | "{key}examples:\n" (example{at}{{1,{MOST_EXAMPLES}}} | example{at + 2}{{1,{MOST_EXAMPLES}}})
+examples: "{key}examples: []" EOL | "{key}examples:\n" (example{at}{most} | example{at + 2}{most})
 """,
-        _block(at + 2),
-        _block(at + 4),
+        _block(at + 2, bounds),
+        _block(at + 4, bounds),
         *(
             rf"""
-example{column}: "{" " * column}- |\n" FIRST_OF_EXAMPLE{column + 2} line{column + 2}{{0,{EXAMPLE_LINES}}}
-FIRST_OF_EXAMPLE{column + 2}: /{" " * (column + 2)}(>>> [^#{_UNSEEN}{_NEVER}]|\$ {_SEEN}){_ANY}{{0,{LINE_CHARACTERS}}}\n/
+example{column}: "{" " * column}- |\n" FIRST_OF_EXAMPLE{column + 2} line{column + 2}{{0,{bounds.example_lines}}}
+FIRST_OF_EXAMPLE{column + 2}: /{" " * (column + 2)}(>>> [^#{_UNSEEN}{_NEVER}]|\$ {_SEEN}){_ANY}{{0,{bounds.line_chars}}}\n/
 """
             for column in (at, at + 2)
         ),
     )
 
 
-def _block(column: int) -> str:
+def _block(column: int, bounds: Bounds) -> str:
     """Rules of a text of several lines at that column."""
     indent = " " * column
     return rf"""
-block{column}: FIRST_LINE{column} line{column}{{0,{BLOCK_LINES}}}
+block{column}: FIRST_LINE{column} line{column}{{0,{bounds.block_lines}}}
 line{column}: LINE{column} | "\n"
-FIRST_LINE{column}: /{indent}{_SEEN}{_ANY}{{0,{LINE_CHARACTERS}}}\n/
-LINE{column}: /{indent}{_ANY}{{0,{LINE_CHARACTERS}}}\n/
+FIRST_LINE{column}: /{indent}{_SEEN}{_ANY}{{0,{bounds.line_chars}}}\n/
+LINE{column}: /{indent}{_ANY}{{0,{bounds.line_chars}}}\n/
 """
 
 
@@ -498,7 +535,7 @@ def _begun(entry: Mapping[str, str]) -> _Begun:
 
 def _next_component(so_far: str, key: str, known: _Known, fewest: int, most: int) -> str:
     """The piece after ``so_far`` in an answer that is a list of components under ``key``."""
-    body = _body(so_far)
+    body, bounds = _body(so_far), known.bounds
     if body.endswith(_END):
         return ""
     begun = tuple(map(_begun, _entries(body.partition(f"{key}:\n")[2])))
@@ -510,13 +547,14 @@ def _next_component(so_far: str, key: str, known: _Known, fewest: int, most: int
     )
     if body.endswith(","):
         earlier = replace(before, offered=tuple(i for i in before.offered or () if i != here.id))
-        more = len(here.files) + 1 < MOST_FILES
-        return _grammar('start: " " FILE files', *_files(4, earlier, more))
+        more = len(here.files) + 1 < bounds.files
+        return _grammar(bounds, 'start: " " FILE files', *_files(4, earlier, more))
     ends = ['"```\\n"'] if len(begun) >= fewest else []
     ends += ['"  - " component'] if len(begun) < most else []
     return _grammar(
+        bounds,
         f"start: after_{_first_key(body)} ({' | '.join(ends)})",
-        *_contract(6, here.files, _is_public(here.kind, here.files)),
+        *_contract(6, here.files, _is_public(here.kind, here.files), bounds),
         *(_component(4, before) if len(begun) < most else ()),
     )
 
@@ -557,24 +595,30 @@ COMPONENT: {_one_of(each.id for each in known.components)}
 
 def _within_edits(body: str, known: _Known) -> str:
     """The piece after ``body``, which holds edits so far; ``known``: what there was before them."""
-    entries = _entries(body)
+    entries, bounds = _entries(body), known.bounds
     now = _last(entries, body)
     for entry in entries[:-1]:
         known = replace(known, components=_edited(known.components, entry))
     if body.endswith("  - edit"):
-        return _grammar("start: edit", *_edit(known))
+        return _grammar(bounds, "start: edit", *_edit(known))
     after = replace(known, components=_edited(known.components, now))
-    ends = ['"```\\n"'] + (['"  - edit" edit'] if len(entries) < MOST_EDITS else [])
+    ends = ['"```\\n"'] + (['"  - edit" edit'] if len(entries) < bounds.edits else [])
     then = f"then: {' | '.join(ends)}\n"
     if now["edit"] == "add":
         return _within_add(body, now, known, after, then)
     name = now["component"]
     if now["edit"] == "drop":
-        return _grammar('start: ": " text then', then, *_edit(after))
+        return _grammar(bounds, 'start: ": " text then', then, *_edit(after))
     if not body.endswith("    reason") and not body.endswith(","):  # within the contract
         (old,) = (each for each in after.components if each.id == name)
         public = _is_public(old.kind, old.files)
-        return _grammar(f"start: after_{_first_key(body)} then", then, *_contract(6, old.files, public), *_edit(after))
+        return _grammar(
+            bounds,
+            f"start: after_{_first_key(body)} then",
+            then,
+            *_contract(6, old.files, public, bounds),
+            *_edit(after),
+        )
     (old,) = (each for each in known.components if each.id == name)
     offered = _not_above(name, known.components)
     others = tuple(each for each in known.components if each.id != name)
@@ -584,22 +628,30 @@ def _within_edits(body: str, known: _Known) -> str:
     if body.endswith("    reason"):
         if now["edit"] == "rewire":
             start = 'start: ": " text "    depends_on: [" depends_on EOL then'
-            return _grammar(start, then, _list("depends_on", offered))
-        return _grammar('start: ": " text change::0x0', then, *_changes(mine))
+            return _grammar(bounds, start, then, _list("depends_on", offered))
+        return _grammar(bounds, 'start: ": " text change::0x0', then, *_changes(mine, bounds.files > 1))
     said = sum(1 << n for n, key in enumerate(_CHANGES) if key in now)
-    return _grammar(f'start: " " FILE file::0x{said:x}', then, *_changes(mine, len(given.files) + 1 < MOST_FILES))
+    more = len(given.files) + 1 < bounds.files
+    return _grammar(bounds, f'start: " " FILE file::0x{said:x}', then, *_changes(mine, more))
 
 
 def _within_add(body: str, now: Mapping[str, str], before: _Known, after: _Known, then: str) -> str:
+    bounds = before.bounds
     if body.endswith("    reason"):
-        return _grammar('start: ": " text "    component:\\n      " component', *_component(6, before))
+        return _grammar(bounds, 'start: ": " text "    component:\\n      " component', *_component(6, before))
     here = after.components[-1]
     if body.endswith(","):
-        more = len(here.files) + 1 < MOST_FILES
+        more = len(here.files) + 1 < bounds.files
         offered = tuple(each.id for each in before.components)
-        return _grammar('start: " " FILE files', *_files(6, replace(after, offered=offered), more))
+        return _grammar(bounds, 'start: " " FILE files', *_files(6, replace(after, offered=offered), more))
     public = _is_public(here.kind, here.files)
-    return _grammar(f"start: after_{_first_key(body)} then", then, *_contract(8, here.files, public), *_edit(after))
+    return _grammar(
+        bounds,
+        f"start: after_{_first_key(body)} then",
+        then,
+        *_contract(8, here.files, public, bounds),
+        *_edit(after),
+    )
 
 
 _CHANGES = {
@@ -615,7 +667,7 @@ _OF_CONTRACT = frozenset({"kind", "files"})
 """Changes after which the contract must be given, too: its interface has to fit them."""
 
 
-def _changes(known: _Known, more_files: bool = True) -> tuple[str, ...]:
+def _changes(known: _Known, more_files: bool) -> tuple[str, ...]:
     """Rules of ``change``, what a respecification begins with, and of ``file``, what follows a file in it."""
     contract = '"    contract:\\n      " FIRST'
 
