@@ -85,8 +85,9 @@ _MARKS = 64
 """Things of which a grammar can remember whether they have been said."""
 _WITHOUT_CODE = ("data", "docs")
 """Kinds of components whose contract need not name an interface."""
-_NEVER = r"\x00-\x08\n-\x1F\x7F-\x9F\u{2028}\u{2029}\u{FEFF}\u{FFFE}\u{FFFF}"
-"""Characters that YAML refuses or takes for the end of a line, as the inside of a set."""
+_NEVER = r"\x00-\x08\n-\x1F\x7F"
+"""Control characters, as the inside of a set. What else YAML refuses the reader takes for a blank: a set that leaves out more than
+these is one that the engine must go through token by token."""
 _UNSEEN = r" \t\u{A0}\u{1680}\u{2000}-\u{200A}\u{202F}\u{205F}\u{3000}"
 """Characters that a reader takes away at the ends of a text, so that it cannot be made of them alone."""
 _ANY = f"[^{_NEVER}]"

@@ -28,6 +28,8 @@ _REQUIREMENT = re.compile(
     r"R\d+(?:[\s*_)\]]*[:.)|–—-]|\)|\])[\s*_]*(?P<text>\S.*)$"
 )
 _QUOTE = re.compile(r"^[\s*+-]*(?:>+|[*_]*(?:quote|source)[*_]*\s*:[*_]*)\s*(?P<text>.*)$", re.IGNORECASE)
+_ODD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""Characters that YAML refuses, or takes for the end of a line, and that stand for nothing in a model's text but a blank."""
 _PATH = r"(?P<path>[^\s`*\"'<>|:(),;]+)"
 _FILE = r"(?:(?:file(?:name)?|path)(?::\s*|\s+|(?=[`*\"'])))?"
 """Words that may stand before a path; ``paths.py`` is one by itself."""
@@ -80,7 +82,9 @@ _STRUCTURES = {
 def read_requirements(answer: str) -> tuple[Requirement, ...]:
     """``R1: sentence`` lines, each followed by ``> quote`` lines, or a list in JSON; renumbered R1… in order."""
     found: list[tuple[str, list[str]]] = []
-    for line in re.split(r"\r\n?|\n", answer):  # and not where Unicode sees the end of a line, in the middle of a sentence
+    for line in re.split(
+        r"\r\n?|\n", answer
+    ):  # and not where Unicode sees the end of a line, in the middle of a sentence
         quote = _QUOTE.match(line)
         match = None if quote else _REQUIREMENT.match(line)
         if match:
@@ -166,7 +170,7 @@ def structure(shape: str, answer: str) -> tuple[str, dict[str, Any]]:
 
 def _text(answer: str, shape: str) -> str:
     """The text of the largest block that has a key of the shape's; without one its JSON; without that, the answer from a key on."""
-    of = _STRUCTURES[shape]
+    of, answer = _STRUCTURES[shape], _ODD.sub(" ", answer)
     candidates = _holding(answer, re.compile(rf"^\s*-?\s*(?:{of.needed}):", re.MULTILINE))
     if candidates:
         best = max(candidates, key=lambda b: len(b.text))
