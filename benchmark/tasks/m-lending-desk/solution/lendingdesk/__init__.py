@@ -1,0 +1,1 @@
+"""Tools are lent over HTTP."""

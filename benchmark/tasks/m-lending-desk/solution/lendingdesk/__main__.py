@@ -1,0 +1,3 @@
+from lendingdesk.server import main
+
+main()

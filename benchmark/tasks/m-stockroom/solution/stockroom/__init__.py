@@ -1,0 +1,1 @@
+"""Lots, reservations and a file."""

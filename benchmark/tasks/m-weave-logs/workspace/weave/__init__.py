@@ -1,0 +1,1 @@
+"""Merges log files by time."""
