@@ -27,6 +27,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast, get_args
 
 from agent.checks.pytest_source import declared_ids, is_test_file
+from graphs import syntax
 from graphs.errors import UserError
 from graphs.values import Files, digest
 
@@ -486,9 +487,9 @@ def _mbpp(record: Record) -> Task:
     if not hidden:
         raise ValueError("it has no assertion besides the one that is shown")
     code = record["code"].replace("\r\n", "\n")
-    used = {node.id for node in ast.walk(ast.parse("\n".join([shown, *hidden]))) if isinstance(node, ast.Name)}
+    used = {node.id for node in ast.walk(syntax.parse("\n".join([shown, *hidden]))) if isinstance(node, ast.Name)}
     defined = ast.FunctionDef | ast.ClassDef
-    names = [node.name for node in ast.parse(code).body if isinstance(node, defined) and node.name in used]
+    names = [node.name for node in syntax.parse(code).body if isinstance(node, defined) and node.name in used]
     if not names:
         raise ValueError("its assertions use nothing that its code defines")
     before = "\n".join([record.get("test_setup_code", ""), *record.get("test_imports", [])]).strip()

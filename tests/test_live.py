@@ -554,7 +554,8 @@ def test_figures_are_written_for_people(said: str, words: str) -> None:
 def test_every_kind_of_event_has_words_or_is_known_to_need_none() -> None:
     kinds = {v for k, v in vars(events).items() if k.isupper() and isinstance(v, str)}
     silent = {kind for kind in kinds if not tell(Event(kind, "a", 1, {"step": "code"}))}
-    assert silent == {events.CALL_STARTED, events.CALL_FINISHED}
+    assert silent == {events.CALL_STARTED, events.CALL_FINISHED, events.ANSWER_READ}
+    assert tell(Event(events.ANSWER_READ, "a", 1, {"step": "code", "problems": ["no file was given"]}))
     assert tell(Event(events.CALL_FINISHED, "a", 1, {"step": "code", "error": "timed out"}))
 
 

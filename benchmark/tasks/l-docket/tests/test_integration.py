@@ -71,7 +71,7 @@ def test_every_state_can_be_seen_again_after_reopening(tmp_path, seed):
     store = docket.Store(tmp_path)
     states = [{}]
     now, made = {}, 0
-    for _ in range(60):
+    for _ in range(40):
         chance = dice.random()
         gone = [f"d{n}" for n in range(1, made + 1) if f"d{n}" not in now]
         if chance < 0.25 or not now:

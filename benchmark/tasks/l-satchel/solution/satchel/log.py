@@ -43,8 +43,6 @@ class Log:
             self.number += 1
         with self._path(self.number).open("ab") as file:
             file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
 
     def replace(self, records: list[dict[str, Any]]) -> None:
         """Put one new segment in the place of all others."""
