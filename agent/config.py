@@ -26,6 +26,9 @@ written when repairs do not help (the model for code, where none is named)."""
 PER_ROLE = ("models", "strategies")
 """Tables with an entry for each role."""
 
+EXEMPLAR_CHOICES = ("retrieved", "fixed")
+"""How the planner's examples are chosen (``few_shot.retrieve``)."""
+
 DIALECTS = ("auto", "vllm", "sglang", "llama-server")
 """Servers that take grammars, each in its own words."""
 
@@ -67,6 +70,8 @@ class Settings:
     """Budget of one question to the model, tries and waits together."""
     exemplars: int = 3
     """How many examples of right-sized plans the planner is shown."""
+    exemplar_choice: str = "retrieved"
+    """Which, one of ``EXEMPLAR_CHOICES``: those that come closest to the specification, or the same for every one."""
     prices: Path | None = None
     """A price table (TOML) whose figures replace the shipped ones."""
     prompts: Path | None = None
@@ -83,6 +88,8 @@ class Settings:
     """Model calls for one run."""
     component_seconds: float | None = None
     """Wall seconds for one component."""
+    max_components: int | None = None
+    """Components that a plan may have, however often it is cut anew; 1: the whole program is built as one."""
     repairs: int = 6
     """How often a component's code may be repaired."""
     no_progress: int = 2
@@ -107,6 +114,8 @@ class Settings:
     """Which sandbox runs generated code; ``none`` only by a flag."""
     sandbox_limits: SandboxLimits = field(default_factory=SandboxLimits)
     """Ceilings of one sandboxed job."""
+    collect: bool = True
+    """Whether finished runs are kept in the dataset, which never leaves this machine by itself."""
 
     def model_for(self, role: str) -> str | None:
         """The model that answers for a role (one of ``ROLES``); ``None`` when none is named."""
@@ -162,6 +171,7 @@ def _or_none(kind: Kind) -> Kind:
 TEXT = Kind("text that is not empty", _checked(str, accept=lambda text: bool(text.strip())))
 MODEL = Kind(TEXT.what, TEXT.read)
 DIALECT = Kind(f"one of {', '.join(DIALECTS)}", _checked(str, accept=DIALECTS.__contains__))
+EXEMPLAR_CHOICE = Kind(f"one of {', '.join(EXEMPLAR_CHOICES)}", _checked(str, accept=EXEMPLAR_CHOICES.__contains__))
 VARIABLE = Kind(
     "the name of an environment variable (not the key itself)",
     _checked(str, accept=lambda text: bool(re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII))),
@@ -170,6 +180,21 @@ PATH = Kind("a path", lambda value: Path(_checked(str, Path, accept=lambda p: bo
 SECONDS = _amount("a number above 0", lambda n: n > 0)
 DOLLARS = _amount("a number, 0 or more", lambda n: n >= 0)
 TEMPERATURE = _amount("a number from 0 to 2", lambda n: 0 <= n <= 2)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _truth_from_text(text: str) -> bool:
+    if text.lower() not in ("1", "true", "0", "false"):
+        raise ValueError
+    return text.lower() in ("1", "true")
+
+
+SWITCH = Kind("true or false (in the environment 1 or 0)", _truth, _truth_from_text)
 
 
 def _rungs(value: Any) -> tuple[Rung, ...]:
@@ -198,6 +223,8 @@ class Option:
     """Where it stands in a file (``limits.max_usd``); empty: at top level under its own name."""
     also: str = ""
     """Another environment variable that is honoured, weaker than our own."""
+    off: str = ""
+    """Another environment variable that turns it off, unless it is empty or 0; weaker than our own."""
     secret: bool = False
     """A wrong value is not repeated in messages: people put keys here by mistake."""
 
@@ -227,6 +254,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("temperature", _or_none(TEMPERATURE)),
         Option("request_seconds", SECONDS),
         Option("exemplars", _whole(0)),
+        Option("exemplar_choice", EXEMPLAR_CHOICE),
         Option("prices", PATH),
         Option("prompts", PATH),
         Option("output", PATH),
@@ -235,6 +263,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("max_seconds", _or_none(SECONDS), "limits.max_seconds"),
         Option("max_calls", _or_none(_whole(1)), "limits.max_calls"),
         Option("component_seconds", _or_none(SECONDS), "limits.component_seconds"),
+        Option("max_components", _or_none(_whole(1)), "limits.max_components"),
         Option("repairs", _whole(0), "limits.repairs"),
         Option("no_progress", _whole(1), "limits.no_progress"),
         Option("test_rewrites", _whole(0), "limits.test_rewrites"),
@@ -252,6 +281,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("sandbox_disk_mb", _whole(1), "sandbox.disk_mb"),
         Option("sandbox_file_mb", _whole(1), "sandbox.file_mb"),
         Option("sandbox_output_kb", _whole(1), "sandbox.output_kb"),
+        Option("collect", SWITCH, off="DO_NOT_TRACK"),
     )
 }
 """Key → option."""
@@ -292,22 +322,38 @@ class _Found:
     """What a relative path starts from."""
 
 
-def load(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Resolved:
+def load(
+    flags: Mapping[str, Any],
+    env: Mapping[str, str],
+    cwd: Path,
+    *,
+    shared: tuple[Path, Any] | None = None,
+    own: tuple[Path, Any] | None = None,
+) -> Resolved:
     """Resolve every option.
 
     ``flags`` holds keys of ``OPTIONS``; a value of ``None`` means that the flag was not given. ``env`` is the
-    environment, ``cwd`` the absolute directory to look upwards from. Relative paths start from the file that names
-    them, else from ``cwd``. Raises ``ConfigError`` (one sentence) for an unknown key or a value that is not possible.
+    environment, ``cwd`` the absolute directory to look upwards from. ``shared`` and ``own`` are tables of another file
+    (an experiment's): the first is stronger than the environment and weaker than flags, the second the strongest of all.
+    Relative paths start from the file that names them, else from ``cwd``. Raises ``ConfigError`` (one sentence) for an
+    unknown key or a value that is not possible.
     """
     found: dict[str, _Found] = {}
     for source in (_user_file(), _project_file(cwd)):
         if source is not None:
             found.update(_from_table(*source))
     found.update(_from_environment(env, cwd))
+    found.update(_from_table(*shared) if shared else ())
     found.update(_from_flags(flags, cwd))
+    found.update(_from_table(*own) if own else ())
     values = {key: _value(OPTIONS[key], raw) for key, raw in found.items()}
     origin = {key: found[key].origin if key in found else "default" for key in OPTIONS}
     return Resolved(_settings(values), origin)
+
+
+def keys_of(path: Path, table: Any) -> tuple[str, ...]:
+    """The keys of ``OPTIONS`` that a table of a file sets; ``ConfigError`` for one that is unknown."""
+    return tuple(key for key, _ in _from_table(path, table))
 
 
 def flag_values(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -331,7 +377,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
 
 
 def _value(option: Option, raw: _Found) -> Any:
-    if option.key == "sandbox" and raw.value == "none" and not raw.origin.startswith("flag"):
+    if option.key == "sandbox" and raw.value == "none" and raw.origin != "flag --sandbox":
         raise ConfigError(
             f"{raw.place} is 'none', but running generated code unconfined is only possible by the flag --sandbox none"
         )
@@ -388,6 +434,8 @@ def _from_environment(env: Mapping[str, str], cwd: Path) -> Iterator[tuple[str, 
             except ValueError:
                 value = env[name]  # not of this kind: reading it says so
             yield option.key, _Found(value, f"environment {name}", place, cwd)
+        elif option.off and env.get(option.off, "0") not in ("", "0"):
+            yield option.key, _Found(False, f"environment {option.off}", f"the environment variable {option.off}", cwd)
 
 
 def _user_file() -> tuple[Path, dict[str, Any]] | None:

@@ -70,6 +70,7 @@ class Terminal(NoHuman):
         asks_plan: bool = True,
         asks_questions: bool = True,
         asks_end: bool = True,
+        max_components: int | None = None,
     ) -> None:
         """
         Args:
@@ -82,6 +83,7 @@ class Terminal(NoHuman):
             asks_plan: whether plans are shown and must be let pass.
             asks_questions: whether questions of components are asked.
             asks_end: whether the result is to be judged.
+            max_components: how many components an edited plan may have; ``None``: any number.
         """
         super().__init__(inbox)
         self._spec = spec
@@ -92,6 +94,7 @@ class Terminal(NoHuman):
         self._asks_plan = asks_plan
         self._asks_questions = asks_questions
         self._asks_end = asks_end
+        self._max_components = max_components
         self._turns: list[object] = []
         """One for each question that wants the terminal; the first one has it."""
 
@@ -211,7 +214,7 @@ class Terminal(NoHuman):
                 return plan
             try:
                 changed = document.parse(edited)
-                if found := dag.problems(changed, self._spec, self._check_component):
+                if found := dag.problems(changed, self._spec, self._check_component, self._max_components):
                     raise PlanError(found)
             except PlanError as error:
                 for problem in error.problems:

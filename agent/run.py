@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, closing, nullcontext
+from contextlib import AsyncExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from agent.checks.packages import Environment, installed, problems_of_packages
 from agent.checks.pytest_source import declared_ids
 from agent.checks.stub import problems_of_interface
 from agent.config import ROLES, Settings
+from agent.dataset.store import record_run
 from agent.git import require_git
 from agent.hand_edits import Policy, check_edits, check_newest, former, hand_edits, told, with_hand_edits
 from agent.human import NoHuman
@@ -244,11 +245,28 @@ def _prepare(config: RunConfig) -> None:
     rules = partial(check_component, spec=config.spec)
     if config.plan is not None and (found := dag.problems(config.plan, config.spec, rules)):
         raise PlanError(found)
+    _check_size(config)
     check_language(config.spec.settings.get("language", "python"))
     models = _open_models(replace(config, record=None))
     open_strategy(_strategies(config.settings), models.__getitem__, Prompts(config.settings.prompts), check_component)
     if config.record is not None:
         _check_recording(config.record)
+
+
+def _check_size(config: RunConfig) -> None:
+    """``UserError`` when the plan that there is already has more components than it may have."""
+    most = config.settings.max_components
+    if most is None:
+        return
+    plan = config.plan or (None if config.plan_only else former(config.output))
+    if plan is None or (size := len(plan.components)) <= most:
+        return
+    what, mend = "the plan", "give one with fewer"
+    if config.plan is None:
+        what, mend = f"the plan that {str(config.output)!r} was built to", "name another output with -o"
+    raise UserError(
+        f"{what} has {size} components, and max_components lets it have {most}; {mend}, or raise --max-components"
+    )
 
 
 def _check_recording(path: Path) -> None:
@@ -273,7 +291,10 @@ def _drive(
         journal.subscribe(listener)
     heard = {number: signal.getsignal(number) for number in STOPS}
     try:
-        return asyncio.run(_run(config, run_id, journal, who, new=new))
+        result = asyncio.run(_run(config, run_id, journal, who, new=new))
+        if config.settings.collect and not config.plan_only:
+            _record(config, journal.run_dir, listeners)
+        return result
     finally:
         journal.close()
         for number, handler in heard.items():
@@ -355,6 +376,19 @@ async def _run(config: RunConfig, run_id: str, journal: SqliteJournal, who: Who,
     return result
 
 
+def _record(config: RunConfig, run_dir: Path, listeners: Sequence[Listener]) -> None:
+    """Keep the run in the dataset. It is over, and its end in the journal: nothing that goes wrong here changes that."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        record_run(config.home, run_dir, os.environ, Path.cwd())
+    except Exception as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        with suppress(Exception):  # a broken view
+            for listener in listeners:
+                listener(Event(events.NOTE, body={"text": f"the run is not in the dataset: {words}"}))
+
+
 async def _say_at_the_start(config: RunConfig, journal: SqliteJournal, models: Mapping[str, Model]) -> None:
     """What whoever watches must know before anything happens."""
     if config.settings.sandbox == "none" and not config.plan_only:
@@ -416,7 +450,13 @@ def _compose(
     rules = partial(check_component, spec=config.spec)
     prompts = Prompts(settings.prompts)
     strategy = open_strategy(
-        _strategies(settings), journaled.__getitem__, prompts, rules, settings.temperature, _keeper(journal)
+        _strategies(settings),
+        journaled.__getitem__,
+        prompts,
+        rules,
+        settings.temperature,
+        _keeper(journal),
+        settings.max_components,
     )
     return run_graph.Context(
         spec=config.spec,
@@ -428,7 +468,9 @@ def _compose(
         human=human,
         purse=budget,
         repository=GitRepository(config.output, run_id, overwrite=config.edits == "overwrite"),
-        choose_exemplars=lambda spec: choose_exemplars(spec, config.exemplar_directory, settings.exemplars),
+        choose_exemplars=lambda spec: choose_exemplars(
+            spec, config.exemplar_directory, settings.exemplars, settings.exemplar_choice, settings.max_components
+        ),
         with_feedback=with_feedback,
         check_component=rules,
         limits=limits,
@@ -496,6 +538,7 @@ def limits_of(settings: Settings, known_price: bool) -> Limits:
         repairs=settings.repairs,
         no_progress=settings.no_progress,
         component_seconds=settings.component_seconds,
+        max_components=settings.max_components,
         rungs=settings.rungs,
         respecifications=settings.respecifications,
         split_depth=settings.split_depth,
@@ -516,9 +559,24 @@ def _price(models: Sequence[Model]) -> Callable[[Usage], float | None]:
     return price
 
 
-def choose_exemplars(spec: Spec, user_directory: Path | None, count: int) -> run_graph.Exemplars:
-    """The exemplars to show for a spec, best first."""
-    chosen = retrieve.choose(spec.text, exemplar.library(user_directory), count) if count else []
+def choose_exemplars(
+    spec: Spec,
+    user_directory: Path | None,
+    count: int,
+    choice: str = "retrieved",
+    max_components: int | None = None,
+) -> run_graph.Exemplars:
+    """The exemplars to show for a spec, in the order in which they are shown.
+
+    Args:
+        spec: what is to be planned.
+        user_directory: the user's own, beside those that are shipped.
+        count: how many; 0 for none.
+        choice: one of ``agent.config.EXEMPLAR_CHOICES``.
+        max_components: how many components a plan may have; ``None``: any number.
+    """
+    library = retrieve.within(exemplar.library(user_directory), max_components) if count else []
+    chosen = retrieve.fixed(library, count) if choice == "fixed" else retrieve.choose(spec.text, library, count)
     return run_graph.Exemplars(
         names=tuple(c.exemplar.name for c in chosen),
         texts=tuple(exemplar.as_prompt(c.exemplar) for c in chosen),

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.running import settings_options
+from benchmark.cli_held_out import held_out
 from benchmark.cli_lint import lint
+from benchmark.cli_report import results
+from benchmark.cli_run import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +40,9 @@ def bench() -> None:
 
 
 bench.add_command(lint)
+bench.add_command(run)
+bench.add_command(results)
+bench.add_command(held_out)
 
 
 @bench.command()

@@ -3,7 +3,7 @@
 A *task* is a specification with hidden tests. It is read from
 
 - a folder of ours, which Harbor loads unchanged (``task.toml``, ``instruction.md``, ``workspace/``, ``tests/``,
-  ``solution/``, ``mutants/``); a Harbor folder without our fields is read with their defaults;
+  ``given/``, ``solution/``, ``mutants/``); a Harbor folder without our fields is read with their defaults;
 - a directory of such folders, a *suite*;
 - the user's checkout of aider's polyglot benchmark, of which the Python exercises are taken;
 - HumanEval, HumanEval+ and MBPP as ``.jsonl`` or ``.jsonl.gz``.
@@ -42,7 +42,7 @@ AGENT_SECONDS = 1800.0
 """What an agent may take where a task does not say."""
 VERIFIER_SECONDS = 60.0
 """What one run of the hidden tests may take where a task does not say."""
-_MADE_BY_RUNNING = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".git", ".DS_Store"})
+MADE_BY_RUNNING = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".git", ".DS_Store"})
 """Names that are no part of a task, whoever left them behind."""
 
 
@@ -79,7 +79,11 @@ class Task:
     canary: str = ""
     """A text found nowhere else, by which it can be told that a model was trained on the task; empty when there is none."""
     source: str = "folder"
-    """Where it was read from: ``folder``, ``polyglot``, ``humaneval``, ``humaneval+`` or ``mbpp``."""
+    """Where it came from: ``folder``, ``polyglot``, ``humaneval``, ``humaneval+``, ``mbpp``, or ``self`` for one that was mined
+    from a git history."""
+    packages: tuple[str, ...] = ()
+    """Distributions that program and tests may import beside the standard library. All that is installed where this program
+    runs can be imported where there are any; a machine that lacks one cannot judge the task."""
     agent_seconds: float = AGENT_SECONDS
     """Wall time for the agent."""
     verifier_seconds: float = VERIFIER_SECONDS
@@ -106,16 +110,15 @@ class Task:
 
         The solution and the mutants are not in it: mending them changes no result.
         """
-        return digest(
-            [
-                self.instruction,
-                self.workspace,
-                self.given,
-                self.tests,
-                self.parts,
-                [self.agent_seconds, self.verifier_seconds],
-            ]
-        )
+        of: list[Any] = [
+            self.instruction,
+            self.workspace,
+            self.given,
+            self.tests,
+            self.parts,
+            [self.agent_seconds, self.verifier_seconds],
+        ]
+        return digest([*of, self.packages] if self.packages else of)
 
 
 def load(place: Path) -> tuple[Task, ...]:
@@ -161,6 +164,7 @@ def read_folder(folder: Path) -> Task:
         tests=tests,
         parts=own.texts("parts") or parts,
         workspace=read_files(folder / "workspace"),
+        given=read_files(folder / "given"),
         solution=read_files(folder / "solution"),
         mutants={
             name.removesuffix(".patch"): text
@@ -172,6 +176,8 @@ def read_folder(folder: Path) -> Task:
         tags=own.list("tags"),
         licence=own.text("licence"),
         canary=own.text("canary"),
+        source=own.text("source") or "folder",
+        packages=own.list("packages"),
         agent_seconds=about.table("agent").seconds("timeout_sec", AGENT_SECONDS),
         verifier_seconds=about.table("verifier").seconds("timeout_sec", VERIFIER_SECONDS),
     )
@@ -184,12 +190,12 @@ def read_files(directory: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for root, inside, names in os.walk(directory):
-        inside[:] = sorted(name for name in inside if name not in _MADE_BY_RUNNING)
+        inside[:] = sorted(name for name in inside if name not in MADE_BY_RUNNING)
         for name in (*inside, *names):
             if Path(root, name).is_symlink():
                 raise UserError(f"{str(Path(root, name))!r} is a link; put the file itself there")
         for name in names:
-            if name not in _MADE_BY_RUNNING and not name.endswith(".pyc"):
+            if name not in MADE_BY_RUNNING and not name.endswith(".pyc"):
                 found[Path(root, name).relative_to(directory).as_posix()] = _text(Path(root, name))
     return dict(sorted(found.items()))
 

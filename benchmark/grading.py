@@ -12,8 +12,12 @@ What is not held is said there too: a program that looks for the source of the t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import shlex
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from agent.checks.python import PytestToolchain, declared_ids
@@ -65,13 +69,29 @@ def grade(task: Task, tree: Files, sandbox: Sandbox, limits: SandboxLimits | Non
     ceilings = limits or SandboxLimits()
     tests = {f"{TESTS}{path}": text for path, text in task.tests.items()}
     try:
-        toolchain = PytestToolchain(sandbox, SandboxLimits(**{**vars(ceilings), "seconds": task.verifier_seconds}))
+        toolchain = PytestToolchain(sandbox, replace(ceilings, seconds=task.verifier_seconds), installed(task.packages))
         verdict = toolchain.prove_tree({**tree, **task.given}, tests, declared_ids(tests))
     except PathRefused as error:
         return Grade(False, dict.fromkeys(task.parts.values(), 0.0), reason=str(error), sandbox=sandbox.label)
     except (PrerequisiteError, OSError) as error:
         return Grade(False, reason=str(error), infra=True, sandbox=sandbox.label)
     return _graded(task, verdict)
+
+
+def installed(packages: Sequence[str]) -> Path | None:
+    """Where the packages of the Python that runs this lie, for a task that needs some; ``None`` for one that needs none.
+
+    ``PrerequisiteError`` for one that is not installed.
+    """
+    for name in packages:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            raise PrerequisiteError(
+                f"the task needs the package {name!r}, which is not installed beside this program; install it with: "
+                f"{sys.executable} -m pip install {shlex.quote(name)}"
+            ) from None
+    return Path(sysconfig.get_paths()["purelib"]) if packages else None
 
 
 def delivered(directory: Path) -> dict[str, str]:

@@ -11,6 +11,9 @@ The rule, for ``k`` exemplars:
    least ``CONTRAST`` times as many components as the first, or as few. Where the library has no such set, the wish is
    dropped.
 
+:func:`fixed` is the same rule without a specification: what it gives is the same for every one. :func:`within` leaves
+exemplars out whose plans are larger than a plan may be.
+
 The order of the library does not matter. Nothing is learnt, downloaded or kept.
 """
 
@@ -19,7 +22,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from few_shot.exemplar import Exemplar
 
@@ -88,6 +91,25 @@ def choose(spec_text: str, exemplars: Iterable[Exemplar], k: int = 3) -> list[Ch
     common = Counter(word for document in words.values() for word in document)
     reasons = {id(e): _why(e, first, [w for w in query if w in words[id(e)]], query, common) for e in chosen}
     return [Choice(e, scores[id(e)], reasons[id(e)]) for e in chosen]
+
+
+def fixed(exemplars: Iterable[Exemplar], k: int = 3) -> list[Choice]:
+    """At most ``k`` exemplars, the same whatever the specification: the rule above where nothing matches, so that it is
+    novelty alone that counts.
+
+    The first by name, then each time the one least like those before it, with a small plan and a contrast among them. Not
+    a list of names, which would have to be kept in step with the library and say by whose judgement.
+    """
+    return [replace(c, why=f"the same for every specification, {_kind(c.exemplar)}") for c in choose("", exemplars, k)]
+
+
+def within(exemplars: Iterable[Exemplar], max_components: int | None) -> list[Exemplar]:
+    """Those whose plans have at most so many components; where there is none, those of the fewest. ``None``: all."""
+    library = list(exemplars)
+    if max_components is None or not library:
+        return library
+    most = max(max_components, min(e.size for e in library))
+    return [e for e in library if e.size <= most]
 
 
 def _document(exemplar: Exemplar) -> list[str]:
@@ -183,8 +205,12 @@ def _marginal(
 
 
 def _why(exemplar: Exemplar, first: Exemplar, shared: list[str], query: dict[str, str], common: Counter[str]) -> str:
-    size = "1 component" if exemplar.size == 1 else f"{exemplar.size} components"
     rarest = sorted(shared, key=lambda stem: (common[stem], stem))[:SHOWN_WORDS]
     about = f"shares {', '.join(query[stem] for stem in rarest)}" if rarest else "shares no word with the specification"
     place = "best match" if exemplar is first else "another kind"
-    return f"{place}, {exemplar.kind} of {size}; {about}"
+    return f"{place}, {_kind(exemplar)}; {about}"
+
+
+def _kind(exemplar: Exemplar) -> str:
+    """What it is, in a few words."""
+    return f"{exemplar.kind} of {exemplar.size} component{'s' * (exemplar.size != 1)}"

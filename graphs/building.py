@@ -213,6 +213,11 @@ class Building:
         missing = self._observer.observed(component, files, {}).missing
         return tuple(i for i in missing if not self._above.stands_on(component.id, i))
 
+    def _room(self) -> int | None:
+        """How many components the plan may still gain; ``None``: any number."""
+        most = self._context.limits.max_components
+        return None if most is None else most - len(self.plan.components)
+
     def _affords(self, brief: Brief, rung: Dear) -> bool:
         """Whether the component's share of what is left allows more than the plain loop.
 
@@ -239,6 +244,9 @@ class Building:
             evidence = replace(evidence, clashes=(*evidence.clashes, cycle), missing=())
         in_vain: set[Rung] = {"ask"} if brief.key in self._unanswered else set()
         while True:
+            room = self._room()
+            if room is not None and room < edits.FEWEST_PARTS:
+                in_vain.add("split")
             decision = next_rung(evidence, self._tried.get(component.id, Tried()), self._context.limits, in_vain)
             rung = decision.rung
             if rung is not None and rung != "ask" and not self._affords(brief, rung):
@@ -264,7 +272,7 @@ class Building:
         step = self._fact(events.COMPONENT_STEP, component.id, step=decision.rung, attempt=1, detail="")
         await context.append(step)
         if decision.rung == "split":
-            parts = await context.strategy.split(brief, 1, proof.files, decision.evidence)
+            parts = await context.strategy.split(brief, 1, proof.files, decision.evidence, self._room())
             return Split(component.id, parts, decision.reason, decision.evidence)
         attempt = self._tried.get(component.id, Tried()).respecified + 1
         clearer = await context.strategy.respecify(brief, attempt, proof.files, decision.evidence)
@@ -307,7 +315,12 @@ class Building:
         """Change the plan for a component in work. ``PlanError`` when what would come of it is not sound."""
         before, in_work = self.plan, self._in_work - {component_id}
         after = edits.apply(
-            before, Revision((edit,)), spec=self._spec, running=in_work, check_component=self._context.check_component
+            before,
+            Revision((edit,)),
+            spec=self._spec,
+            running=in_work,
+            check_component=self._context.check_component,
+            max_components=self._context.limits.max_components,
         )
         tried = self._tried.get(component_id, Tried())
         kept: dict[str, Start] = {}

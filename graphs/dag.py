@@ -62,7 +62,10 @@ def nearest(word: str, known: Iterable[str], noun: str = "ids") -> str:
 
 
 def problems(
-    plan: Plan, spec: Spec | None = None, check_component: Callable[[Component], Iterable[str]] = lambda _: ()
+    plan: Plan,
+    spec: Spec | None = None,
+    check_component: Callable[[Component], Iterable[str]] = lambda _: (),
+    max_components: int | None = None,
 ) -> list[str]:
     """What is wrong with ``plan``, one sentence each, naming what it is about; empty when it is sound.
 
@@ -70,8 +73,10 @@ def problems(
         plan: the plan as read.
         spec: when given, its examples must find the modules they use.
         check_component: further rules from outside (file-name policy, interfaces that parse).
+        max_components: how many components there may be; ``None``: any number.
     """
     found: list[str] = []
+    found += _size_problems(plan, max_components)
     found += _id_problems(plan)
     found += _edge_problems(plan)
     found += _file_problems(plan)
@@ -81,6 +86,14 @@ def problems(
         found += (f"component {component.id!r}: {p}" for p in check_component(component))
     found += _module_problems(plan, spec)
     return found
+
+
+def _size_problems(plan: Plan, max_components: int | None) -> Iterable[str]:
+    if max_components is not None and (there := len(plan.components)) > max_components:
+        if max_components == 1:
+            yield f"the plan has {there} components, but it may have only one; put all of them together"
+        else:
+            yield f"the plan has {there} components, but it may have only {max_components}; put some of them together"
 
 
 def _id_problems(plan: Plan) -> Iterable[str]:
@@ -454,12 +467,14 @@ HEADING_LINES = 3
 """Lines that each part adds to a contract put together from several: its name and purpose between blank lines."""
 
 
-def misfits(plan: Plan) -> list[str]:
+def misfits(plan: Plan, max_components: int | None = None) -> list[str]:
     """What speaks against the size of the components of a sound plan, a sentence each, with the figures.
 
-    Hints and no verdict: the bounds above are drawn from exemplars and recorded plans, which all pass.
+    Hints and no verdict: the bounds above are drawn from exemplars and recorded plans, which all pass. A plan that has
+    as many components as it may have (``max_components``) is never too coarse.
     """
-    return [*_too_fine(plan), *_too_coarse(plan)]
+    full = max_components is not None and len(plan.components) >= max_components
+    return [*_too_fine(plan), *([] if full else _too_coarse(plan))]
 
 
 def _too_fine(plan: Plan) -> Iterator[str]:

@@ -107,6 +107,9 @@ class Respecify:
     kind: Literal["respecify"] = "respecify"
 
 
+FEWEST_PARTS = 2
+"""Parts that make it a split: with one, the component would only have moved."""
+
 PlanEdit = Annotated[Split | Merge | Add | Drop | Rewire | Respecify, Field(discriminator="kind")]
 """One reasoned change."""
 
@@ -138,6 +141,7 @@ def apply(
     spec: Spec | None = None,
     running: Collection[str] = (),
     check_component: Callable[[Component], Iterable[str]] = lambda _: (),
+    max_components: int | None = None,
 ) -> Plan:
     """The next revision of ``plan``; ``plan`` itself is never changed.
 
@@ -147,13 +151,14 @@ def apply(
         spec: the spec in force from now on, feedback included; its examples count for soundness and for component keys.
         running: ids of components in work: their component key must not change, nor may they be dropped.
         check_component: further rules on components from outside.
+        max_components: how many components the next plan may have; ``None``: any number.
 
     Raises:
         PlanError: names each thing that is wrong, first with the edits themselves, else with the plan they would make,
             else with what is in work.
     """
     after, problems = draft(plan, revision)
-    problems = problems or dag.problems(after, spec, check_component)
+    problems = problems or dag.problems(after, spec, check_component, max_components)
     problems = problems or _disturbed(plan, after, running, spec or Spec("", "", ""))
     if problems:
         raise PlanError(problems)

@@ -141,10 +141,13 @@ class Strategy(Protocol):
         """
         ...
 
-    async def split(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> tuple[Component, ...]:
+    async def split(
+        self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str], room: int | None = None
+    ) -> tuple[Component, ...]:
         """Cut a component that failed whole into parts that its remaining files assemble.
 
-        Returns only the new parts, in a form for which ``graphs.edits.Split`` is sound.
+        Returns only the new parts, in a form for which ``graphs.edits.Split`` is sound: at most ``room`` of them, where
+        the plan may not have more components than that beside those it has.
         """
         ...
 

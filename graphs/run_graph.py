@@ -102,7 +102,8 @@ async def _first(context: Context, state: State) -> State:
 
 def _sound(context: Context, plan: Plan) -> Plan:
     """``plan``, unless something is wrong with it: files are edited by hand, also those of an earlier run."""
-    if found := dag.problems(plan, context.spec_of(plan), context.check_component):
+    most = context.limits.max_components
+    if found := dag.problems(plan, context.spec_of(plan), context.check_component, most):
         raise PlanError(found)
     return plan
 
@@ -113,7 +114,8 @@ async def _revise(context: Context, plan: Plan, spec_before: Spec | None, feedba
     change = changes(spec_before, spec, feedback[len(plan.feedback) :])
     revision = await context.strategy.revise(plan, spec, change, plan.revision)
     revision = replace(revision, spec_digest=context.spec.digest, feedback=tuple(feedback))
-    after = edits.apply(plan, revision, spec=spec, check_component=context.check_component)
+    most = context.limits.max_components
+    after = edits.apply(plan, revision, spec=spec, check_component=context.check_component, max_components=most)
     why = "the user said what is wrong" if len(feedback) > len(plan.feedback) else "the specification has changed"
     before = spec_before or spec
     await context.append(revised(plan, after, before, spec, "model", why, revision.edits))

@@ -247,6 +247,8 @@ class Limits:
     """Repairs in a row without a larger set of passing tests that end repairing."""
     component_seconds: float | None = None
     """Wall seconds for one component."""
+    max_components: int | None = None
+    """Components of a plan, in every revision of it; 1: the whole program is built as one."""
     rungs: tuple[Rung, ...] = RUNGS
     """What may be done when repairs make no progress; empty: the component fails at once."""
     respecifications: int = 1

@@ -127,7 +127,9 @@ class ScriptedStrategy:
         refusal = AnswerError(["no better contract is known"])
         return await self._decide(brief, "respecify", attempt, evidence, self.respecified, refusal)
 
-    async def split(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> tuple[Component, ...]:
+    async def split(
+        self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str], room: int | None = None
+    ) -> tuple[Component, ...]:
         refusal = AnswerError(["no cut is known"])
         return await self._decide(brief, "split", attempt, evidence, self.parts, refusal)
 

@@ -112,7 +112,7 @@ def test_a_suite_is_read_in_order_of_names(tmp_path: Path) -> None:
 
 def test_the_bundled_tasks() -> None:
     tasks = load(TASKS)
-    assert sum(task.size == "S" for task in tasks) == 12
+    assert [sum(task.size == size for task in tasks) for size in ("S", "XL")] == [12, 2]
     for values in ([task.canary for task in tasks], [task.digest for task in tasks]):
         assert len(set(values)) == len(tasks)
 

@@ -12,7 +12,7 @@ import pytest
 
 from agent.checks.stub import stub_files
 from agent.cli.examples import user_directory
-from agent.run import check_component
+from agent.run import check_component, choose_exemplars
 from agent.spec import read_spec
 from few_shot.exemplar import (
     BUNDLED,
@@ -26,6 +26,7 @@ from few_shot.exemplar import (
     task_spec,
 )
 from graphs import dag, document
+from graphs.values import Spec
 
 SHIPPED = library()
 ROOT = Path(__file__).parent.parent
@@ -316,6 +317,21 @@ def test_check_prints_each_problem_and_add_refuses(tmp_path: Path) -> None:
     refused = agent("add", str(bad))
     assert (refused.returncode, "no full types" in refused.stderr) == (2, True)
     assert not user_directory().exists()
+
+
+@pytest.mark.parametrize(
+    ("choice", "most", "count", "alike"),
+    [("retrieved", None, 3, False), ("fixed", None, 3, True), ("fixed", 1, 2, True), ("fixed", None, 0, True)],
+)
+def test_a_choice_follows_the_specification_or_does_not(
+    tmp_path: Path, choice: str, most: int | None, count: int, alike: bool
+) -> None:
+    tasks = "Parse arithmetic expressions with precedence.", "A REST API for a to-do list, data kept in SQLite."
+    first, second = (choose_exemplars(Spec("t", task, "d"), tmp_path, count, choice, most) for task in tasks)
+    assert (first == second) == alike
+    sizes = {e.name: e.size for e in SHIPPED}
+    assert len(first.names) == len(first.texts) == count
+    assert all(sizes[name] <= (most or 99) for name in first.names)
 
 
 def test_bundled_directory_holds_only_exemplars() -> None:

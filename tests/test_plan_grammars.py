@@ -299,6 +299,16 @@ CHANGES: dict[str, tuple[Grammar, str, bool]] = {
         answer("parts:\n" + "".join(part(f"b_{n}", f"tool/b_{n}.py") for n in range(5))),
         False,
     ),
+    "as many parts as there is room for": (
+        plan_grammars.parts(OF_B, max_parts=2),
+        answer("parts:\n" + FIRST + SECOND),
+        True,
+    ),
+    "a part too many": (
+        plan_grammars.parts(OF_B, max_parts=2),
+        answer("parts:\n" + FIRST + SECOND + part("b_z", "tool/b_z.py")),
+        False,
+    ),
     "an id of its own": (plan_grammars.parts(OF_B), answer("parts:\n" + FIRST + part("y", "tool/b_y.py")), False),
     "a file of its own": (plan_grammars.parts(OF_B), answer("parts:\n" + FIRST + part("b_y", "tool/y.py")), False),
     "a public file": (plan_grammars.parts(OF_B), answer("parts:\n" + FIRST + part("b_y", "tool/b.py")), False),
@@ -381,6 +391,14 @@ CHANGES: dict[str, tuple[Grammar, str, bool]] = {
     ),
     "added, then named": (plan_grammars.revision(BUILT, []), revised(ADD, rewire("b", "a, d")), True),
     "named, then added": (plan_grammars.revision(BUILT, []), revised(rewire("b", "a, d"), ADD), False),
+    "as many as there may be": (plan_grammars.revision(BUILT, [], max_components=4), revised(ADD), True),
+    "one too many": (plan_grammars.revision(BUILT, [], max_components=3), revised(ADD), False),
+    "one instead of another": (plan_grammars.revision(BUILT, [], max_components=3), revised(drop("c"), ADD), True),
+    "added to what was full after another edit": (
+        plan_grammars.revision(BUILT, [], max_components=3),
+        revised(rewire("c", "a"), ADD),
+        False,
+    ),
     "added twice": (plan_grammars.revision(BUILT, []), revised(ADD, ADD), False),
     "a cycle": (plan_grammars.revision(BUILT, []), revised(rewire("a", "c")), False),
     "a cycle undone before": (plan_grammars.revision(BUILT, []), revised(rewire("b", ""), rewire("a", "b")), True),
@@ -573,7 +591,9 @@ def test_a_digest_stands_for_all_that_fixes_a_grammar() -> None:
         plan_grammars.component(OF_B),
         plan_grammars.parts(OF_B),
         plan_grammars.parts(BUILT.component("a")),
+        plan_grammars.parts(OF_B, max_parts=2),
         plan_grammars.revision(BUILT, []),
+        plan_grammars.revision(BUILT, [], max_components=3),
     ]
 
     assert len({grammar.digest for grammar in plans}) == len(plans)

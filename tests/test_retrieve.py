@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from few_shot.exemplar import Exemplar, library
-from few_shot.retrieve import CONTRAST, SMALL, Choice, choose
+from few_shot.retrieve import CONTRAST, SMALL, Choice, choose, fixed, within
 
 SHIPPED = library()
 
@@ -109,3 +109,29 @@ def test_same_answer_every_time() -> None:
         random.Random(seed).shuffle(shelf)
         answers.append(choose(spec, shelf))
     assert all(answer == answers[0] for answer in answers)
+
+
+@settings(max_examples=40, deadline=None)
+@given(k=st.integers(2, 5), order=st.permutations(SHIPPED))
+def test_the_fixed_choice_is_diverse_and_depends_on_nothing_but_the_library(k: int, order: list[Exemplar]) -> None:
+    chosen = [c.exemplar for c in fixed(order, k)]
+    assert chosen == [c.exemplar for c in fixed(SHIPPED, k)]
+    assert len({e.kind for e in chosen}) == len(chosen) == k
+    assert any(map(_is_small, chosen))
+    assert any(_is_contrast(e, chosen[0]) for e in chosen[1:])
+
+
+def test_the_fixed_choice_says_what_it_is() -> None:
+    first, *_ = fixed(SHIPPED)
+    assert (first.exemplar.name, first.score) == (min(e.name for e in SHIPPED), 0.0)
+    assert all(c.why.startswith("the same for every specification, ") for c in fixed(SHIPPED))
+    assert fixed(SHIPPED, 0) == fixed([]) == []
+
+
+@given(part=st.sets(st.sampled_from(range(len(SHIPPED)))), most=st.none() | st.integers(1, 14))
+def test_only_plans_of_the_size_that_a_plan_may_have_are_shown(part: set[int], most: int | None) -> None:
+    shelf = [SHIPPED[i] for i in sorted(part)]
+    left = within(shelf, most)
+    sizes = {e.size for e in shelf}
+    allowed = {size for size in sizes if most is None or size <= most} or {min(sizes, default=0)}
+    assert left == [e for e in shelf if e.size in allowed]

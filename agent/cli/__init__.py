@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "log": ("agent.cli.log:log", "Tell a run's events in order."),
     "graph": ("agent.cli.graph:graph", "Draw a plan or a run."),
     "examples": ("agent.cli.examples:examples", "The library of right-sized plans."),
+    "dataset": ("agent.cli.dataset:dataset", "The runs recorded on this machine: look, export, redact, delete."),
     "doctor": ("agent.cli.doctor:doctor", "Say what is here, what is missing and how to get it."),
     "demo": ("agent.cli.demo:demo", "Watch a recorded run build a real program; needs no model."),
     "sandbox": ("agent.cli.sandbox:sandbox", "Run a command, tests or a write as a run would: confined."),

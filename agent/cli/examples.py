@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.learn import adopt, learn
+
 if TYPE_CHECKING:
     from few_shot.exemplar import Exemplar
 
@@ -22,6 +24,10 @@ def examples() -> None:
     Plans of the kinds that come closest to a specification are shown to the model before it writes its own. Your own
     examples stand beside those that are shipped.
     """
+
+
+examples.add_command(learn)
+examples.add_command(adopt)
 
 
 @examples.command("list")
@@ -82,20 +88,10 @@ def add(file: Path, as_json: bool) -> None:
     With --json: {"version": 1, "added": name, "path"}.
     """
     from agent.cli.output import emit_json
-    from few_shot.exemplar import ExemplarError, library, load
-    from graphs.errors import UserError
+    from few_shot.exemplar import load
 
     exemplar = load(file)
-    if found := _problems(exemplar):
-        raise ExemplarError(found)
-    directory = user_directory()
-    for other in library(directory):
-        if other.name == exemplar.name:
-            raise UserError(
-                f"there is an example {exemplar.name!r} already ({other.path}); rename yours or delete that file"
-            )
-    target = directory / f"{exemplar.name}.md"
-    _copy(exemplar.path, target)
+    target = take_in(exemplar)
     if as_json:
         emit_json({"added": exemplar.name, "path": target})
         return
@@ -124,7 +120,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
         except ExemplarError as error:
             found += error.problems
             continue
-        found += _problems(exemplar)
+        found += exemplar_problems(exemplar)
         first = names.setdefault(exemplar.name, exemplar.path)
         if first != exemplar.path:
             found.append(f"{path}: front matter: the name {exemplar.name!r} is that of {first} too; give it another")
@@ -139,6 +135,27 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
         raise SystemExit(1)
 
 
+def take_in(exemplar: Exemplar) -> Path:
+    """Copy an exemplar into the user's own library; returns where it is now.
+
+    ``ExemplarError`` when anything is wrong with it, ``UserError`` when there is one of that name or it cannot be written.
+    """
+    from few_shot.exemplar import ExemplarError, library
+    from graphs.errors import UserError
+
+    if found := exemplar_problems(exemplar):
+        raise ExemplarError(found)
+    directory = user_directory()
+    for other in library(directory):
+        if other.name == exemplar.name:
+            raise UserError(
+                f"there is an example {exemplar.name!r} already ({other.path}); rename yours or delete that file"
+            )
+    target = directory / f"{exemplar.name}.md"
+    _copy(exemplar.path, target)
+    return target
+
+
 def user_directory() -> Path:
     """Where the user's own examples are: ``plans`` in ``$AGENT_HOME`` or in the platform's directory for user data."""
     chosen = os.environ.get("AGENT_HOME")
@@ -149,7 +166,8 @@ def user_directory() -> Path:
     return user_data_path("stepgraph") / DIRECTORY
 
 
-def _problems(exemplar: Exemplar) -> list[str]:
+def exemplar_problems(exemplar: Exemplar) -> list[str]:
+    """What is wrong with an exemplar, held to the rules on the plans of a run; a sentence each."""
     from agent.run import check_component
     from few_shot.exemplar import problems
 

@@ -69,7 +69,7 @@ def plan(
     asked = read_spec(spec, sys.stdin.buffer) if spec is not None else None
     if check is not None:
         made = read_plan_file(check)
-        _validate(made, asked)
+        _validate(made, asked, None if fewer else resolve(flags).settings.max_components)
         written = None
     else:
         from agent.cli.examples import user_directory
@@ -147,14 +147,14 @@ def write_plan_file(path: Path, plan: Plan) -> None:
         ) from error
 
 
-def _validate(plan: Plan, spec: Spec | None) -> None:
+def _validate(plan: Plan, spec: Spec | None, max_components: int | None) -> None:
     from functools import partial
 
     from agent.run import check_component
     from graphs import dag
     from graphs.errors import PlanError
 
-    if found := dag.problems(plan, spec, partial(check_component, spec=spec)):
+    if found := dag.problems(plan, spec, partial(check_component, spec=spec), max_components):
         raise PlanError(found)
 
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.running import asked_about_edits, human_options, resolve, see_through, settings_options, view_options
+from agent.cli.running import (
+    COLLECTING,
+    asked_about_edits,
+    human_options,
+    resolve,
+    see_through,
+    settings_options,
+    view_options,
+)
 
 if TYPE_CHECKING:
     from agent.hand_edits import Policy
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
     help="Write the model's answers to a recording for replay:FILE.",
 )
 @settings_options
+@COLLECTING
 @human_options
 @view_options
 def run(
@@ -92,6 +101,7 @@ def run(
         slots=(settings.parallel, settings.test_slots),
         asks_plan=not yes,
         asks_end=not no_feedback,
+        max_components=settings.max_components,
         as_json=as_json,
         quiet=quiet,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent.run import Listener, RunResult, Who
     from agent.store.inbox import Inbox
     from agent.store.runs import RunInfo
+    from graphs.events import Event
     from graphs.ports import Human
     from graphs.run_state import RunState
     from graphs.values import Component, Spec
@@ -45,8 +46,16 @@ SETTINGS = (
     click.option("--max-tokens", type=int, metavar="N", help="Ceiling of tokens for the run."),
     click.option("--max-seconds", type=float, metavar="S", help="Ceiling of wall time for the run."),
     click.option("--max-calls", type=int, metavar="N", help="Ceiling of model calls for the run."),
+    click.option("--max-components", type=int, metavar="N", help="Components a plan may have; 1: all in one."),
+    click.option("--exemplar-choice", metavar="HOW", help="Example plans shown to the planner: retrieved or fixed."),
     *PROVING,
 )
+
+
+COLLECTING = click.option(
+    "--no-collect", "collect", flag_value=False, type=bool, default=None, help="Do not record this run in the dataset."
+)
+"""Switches the record of a run off; arrives as ``collect``, ``None`` when not given."""
 
 
 def settings_options(command: Command) -> Command:
@@ -63,6 +72,7 @@ CEILINGS = (
     click.option("--max-calls", type=int, metavar="N", help="A new ceiling of model calls for the whole run."),
     click.option("--parallel", type=int, metavar="N", help="Calls to the model at once."),
     *PROVING,
+    COLLECTING,
 )
 
 
@@ -133,9 +143,10 @@ def carry_on(
     from agent.store.runs import home
 
     changes = flag_values(flags)
+    wanted = resolve({}).settings.collect  # who does not want records now has none, whatever held when the run began
 
     def change(old: Settings) -> Settings:
-        return replace(old, **changes)
+        return replace(old, **{"collect": old.collect and wanted, **changes})
 
     config = config_of(info.path, home(), change)
     policy = asked_about_edits(config.output, edits, ask=not (yes or as_json or config.edits == "keep"))
@@ -146,6 +157,7 @@ def carry_on(
         slots=(config.settings.parallel, config.settings.test_slots),
         asks_plan=not yes,
         asks_end=not no_feedback,
+        max_components=config.settings.max_components,
         as_json=as_json,
         quiet=quiet,
         run_id=info.id,
@@ -161,6 +173,7 @@ def see_through(
     output: str = "",
     asks_plan: bool = True,
     asks_end: bool = True,
+    max_components: int | None = None,
     as_json: bool,
     quiet: bool,
     run_id: str = "",
@@ -175,6 +188,7 @@ def see_through(
         output: where the repository goes.
         asks_plan: whether a person at a terminal must let the plan pass.
         asks_end: whether a person at a terminal is asked what is wrong with the result; never with ``quiet``.
+        max_components: how many components an edited plan may have; ``None``: any number.
         as_json: print one object instead of words; nothing is asked.
         quiet: print only the last line; questions of components stay open.
         run_id: known when resuming.
@@ -184,6 +198,7 @@ def see_through(
     from agent.cli.output import make_console
     from agent.human import NoHuman, Terminal
     from agent.printable import printable
+    from graphs.events import RUN_STARTED
 
     console = make_console(stderr=as_json)
     view = LiveView(
@@ -211,13 +226,25 @@ def see_through(
             asks_plan=asks_plan,
             asks_questions=not quiet,
             asks_end=asks_end and not quiet,
+            max_components=max_components,
         )
+
+    def say_what_is_kept(event: Event) -> None:
+        """Before the first run that is recorded does anything: what of it stays on this machine, and how not to have that."""
+        if event.kind != RUN_STARTED or not event.body["settings"].get("collect") or event.body["plan_only"]:
+            return
+        from agent.dataset.store import first_words
+        from agent.store.runs import home
+
+        if said := first_words(home()):
+            with view.paused():
+                click.echo(printable("\n".join(said)), err=True)
 
     interrupted = False
     result = None
     with view:
         try:
-            result = go(who, [view.on_event])
+            result = go(who, [view.on_event, *((say_what_is_kept,) if not (quiet or as_json) else ())])
         except (KeyboardInterrupt, asyncio.CancelledError, click.Abort):
             interrupted = True
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end is told whole, however often Ctrl-C is pressed

@@ -32,12 +32,13 @@ def open_strategy(
     check_component: Callable[[Component], Iterable[str]],
     temperature: float | None = None,
     note: Note = unheard,
+    max_components: int | None = None,
 ) -> Strategy:
     """What asks in the ways of those names.
 
     Args:
         names: role (one of ``agent.config.ROLES``) → name of its strategy; one name is for all of them.
-        models, prompts, check_component, temperature, note: see :class:`agent.strategies.asking.Asking`.
+        models, prompts, check_component, temperature, note, max_components: see :class:`agent.strategies.asking.Asking`.
 
     Raises:
         ConfigError: a name that is not known, or a model that cannot do what its strategy needs.
@@ -56,4 +57,4 @@ def open_strategy(
                 f"the strategy {name!r} needs {_HOLD[way.needs]}; the model {model.name!r} is neither: name another "
                 f"model, or one of these strategies: {', '.join(others)}"
             )
-    return Asking(ways, models, prompts, check_component, temperature, note)
+    return Asking(ways, models, prompts, check_component, temperature, note, max_components)

@@ -18,7 +18,7 @@ from agent.spec import locate_quotes
 from agent.strategies import grammars, patches, plan_grammars, rulings, schemas, shapes
 from agent.strategies.base import Note, Reading, Shape, Way
 from graphs import dag, document, edits
-from graphs.edits import Revision, Split
+from graphs.edits import FEWEST_PARTS, Revision, Split
 from graphs.errors import AnswerError, LimitReached, ModelError, PathRefused, PlanError
 from graphs.ports import Brief
 from graphs.values import (
@@ -63,8 +63,6 @@ LINES_AROUND = 4
 """Lines of code shown before and after a change that went unnoticed."""
 LINE_CHARS = 160
 """Of each of them."""
-MOST_PARTS = 4
-"""Parts one split may make; more would be a new plan and not a smaller cut."""
 
 
 async def unheard(reading: Reading) -> None:
@@ -86,6 +84,7 @@ class Asking:
         check_component: Callable[[Component], Iterable[str]],
         temperature: float | None = None,
         note: Note = unheard,
+        max_components: int | None = None,
     ) -> None:
         """
         Args:
@@ -95,6 +94,7 @@ class Asking:
             check_component: rules on components beyond those of ``graphs.dag``.
             temperature: given to the model; ``None`` leaves it to the endpoint.
             note: hears how each answer read.
+            max_components: how many components a plan may have; ``None``: any number.
         """
         self.name = "+".join(dict.fromkeys(way.name for way in ways.values()))
         self._ways = ways
@@ -103,6 +103,7 @@ class Asking:
         self._prompts = prompts
         self._check_component = check_component
         self._temperature = temperature
+        self._max_components = max_components
 
     async def requirements(self, spec: Spec) -> tuple[Requirement, ...]:
         """What the spec asks for, each item with the line its quote stands on."""
@@ -116,7 +117,7 @@ class Asking:
         prompt = self._prompts.render("requirements", spec=spec)
         grammar = partial(grammars.requirements, spec.text)
         shape = Shape("requirements", read, grammar, schemas.requirements)
-        return await self._ask("plan", self._planning("requirements", prompt), shape)
+        return await self._ask("plan", self._planning("requirements", prompt, None), shape)
 
     async def plan(self, spec: Spec, requirements: Sequence[Requirement], exemplars: Sequence[str]) -> Plan:
         """A valid plan for the spec. What speaks against the size of its components is told once; the next valid plan counts,
@@ -124,7 +125,7 @@ class Asking:
 
         def read(answer: str) -> Plan:
             plan = shapes.read_plan(answer, requirements, spec.digest)
-            if found := dag.problems(plan, spec, self._check_component):
+            if found := dag.problems(plan, spec, self._check_component, self._max_components):
                 raise PlanError(found)
             return plan
 
@@ -133,10 +134,11 @@ class Asking:
             "plan", spec=spec, requirements=requirements, exemplars=exemplars, packages=packages
         )
         ids = [r.id for r in requirements]
-        grammar = partial(plan_grammars.plan, ids, packages)
+        most = min(self._max_components or plan_grammars.MOST_COMPONENTS, plan_grammars.MOST_COMPONENTS)
+        grammar = partial(plan_grammars.plan, ids, packages, most)
         shape = Shape("plan", read, grammar, partial(schemas.plan, ids, packages))
-        plan, said = await self._settled("plan", self._planning("plan", prompt), shape)
-        if found := dag.misfits(plan):
+        plan, said = await self._settled("plan", self._planning("plan", prompt, self._max_components), shape)
+        if found := dag.misfits(plan, self._max_components):
             with suppress(AnswerError, LimitReached, ModelError):  # the plan at hand is sound and paid for
                 plan, _ = await self._settled("plan", self._told(said, "misfit", found), shape, tries=1)
         return plan
@@ -305,10 +307,13 @@ class Asking:
         shape = Shape("respecify", read, grammar, schema)
         return await self._ask("plan", self._cutting(brief, "respecify", attempt, prompt), shape)
 
-    async def split(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> tuple[Component, ...]:
+    async def split(
+        self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str], room: int | None = None
+    ) -> tuple[Component, ...]:
         """The parts that are cut out of the component. Their ids and new files are named after it: what else the plan
         holds is not known here, and a name that is taken would be found too late."""
         component = brief.component
+        most = min(plan_grammars.MOST_PARTS, plan_grammars.MOST_PARTS if room is None else room)
         plan = _surroundings(brief, component)
         prefix = f"{component.id}_"
 
@@ -321,8 +326,9 @@ class Asking:
                 for path in part.files
                 if path not in component.files and not any(n.startswith(prefix) for n in PurePosixPath(path).parts)
             )
-            if not 2 <= len(parts) <= MOST_PARTS:
-                found.append(f"{len(parts)} parts are given; give 2 to {MOST_PARTS}")
+            if not FEWEST_PARTS <= len(parts) <= most:
+                wanted = FEWEST_PARTS if most == FEWEST_PARTS else f"{FEWEST_PARTS} to {most}"
+                found.append(f"{len(parts)} parts are given; give {wanted}")
             if found:
                 raise PlanError(found)
             revision = Revision((Split(component.id, parts),))
@@ -338,11 +344,12 @@ class Asking:
             kept=kept,
             free=[path for path in component.files if path not in kept],
             new_file=str(PurePosixPath(component.files[0]).with_name(f"{prefix}name.py")),
-            most_parts=MOST_PARTS,
+            most_parts=most,
             evidence=evidence,
             evidence_chars=EVIDENCE_CHARS,
         )
-        shape = Shape("split", read, partial(plan_grammars.parts, component), partial(schemas.parts, component))
+        grammar = partial(plan_grammars.parts, component, max_parts=most)
+        shape = Shape("split", read, grammar, partial(schemas.parts, component))
         return await self._ask("plan", self._cutting(brief, "split", attempt, prompt), shape)
 
     async def revise(self, plan: Plan, spec: Spec, change: Sequence[str], attempt: int) -> Revision:
@@ -352,7 +359,8 @@ class Asking:
             revision = shapes.read_revision(answer, plan)
             requirements = _quoting(spec, plan, revision)
             revision = replace(revision, requirements=requirements if requirements != plan.requirements else None)
-            edits.apply(plan, revision, spec=spec, check_component=self._check_component)
+            most = self._max_components
+            edits.apply(plan, revision, spec=spec, check_component=self._check_component, max_components=most)
             return revision
 
         packages = list(spec.settings.get("packages", ()))
@@ -365,9 +373,10 @@ class Asking:
             next_requirement=max(numbers, default=0) + 1,
             packages=packages,
         )
-        grammar, schema = partial(plan_grammars.revision, plan, packages), partial(schemas.revision, plan, packages)
+        grammar = partial(plan_grammars.revision, plan, packages, max_components=self._max_components)
+        schema = partial(schemas.revision, plan, packages)
         shape = Shape("revise", read, grammar, schema)
-        return await self._ask("plan", self._planning("revise", prompt, attempt), shape)
+        return await self._ask("plan", self._planning("revise", prompt, self._max_components, attempt), shape)
 
     async def _ask(self, role: str, ask: Ask, shape: Shape[Answered]) -> Answered:
         value, _ = await self._settled(role, ask, shape)
@@ -425,16 +434,18 @@ class Asking:
             examples=brief.examples,
         ).rstrip("\n")
 
-    def _planning(self, step: str, prompt: str, attempt: int = 1) -> Ask:
-        messages = (Message("system", self._prompts.render("planner")), Message("user", prompt))
+    def _planning(self, step: str, prompt: str, most: int | None, attempt: int = 1) -> Ask:
+        """``most``: how many components the answer may lead to, where it says anything of them."""
+        messages = (Message("system", self._prompts.render("planner", max_components=most)), Message("user", prompt))
         return Ask(messages, step, attempt=attempt, temperature=self._temperature, priority=float("inf"))
 
     def _building(self, brief: Brief, step: str, attempt: int, prompt: str) -> Ask:
-        system = self._prompts.render("builder", packages=brief.component.packages)
+        # A component that had to be the whole program is not one of a few tests.
+        system = self._prompts.render("builder", packages=brief.component.packages, whole=self._max_components == 1)
         return self._concerning(brief, step, attempt, system, prompt)
 
     def _cutting(self, brief: Brief, step: str, attempt: int, prompt: str) -> Ask:
-        return self._concerning(brief, step, attempt, self._prompts.render("planner"), prompt)
+        return self._concerning(brief, step, attempt, self._prompts.render("planner", max_components=None), prompt)
 
     def _concerning(self, brief: Brief, step: str, attempt: int, system: str, prompt: str) -> Ask:
         return Ask(

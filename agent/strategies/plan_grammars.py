@@ -28,6 +28,7 @@ from agent.models.base import Grammar
 from agent.paths import DEVICES, HOOKS, IMPORT_ROOTS, RUNNER, SUFFIXES
 from graphs import dag
 from graphs.document import KINDS
+from graphs.edits import FEWEST_PARTS
 from graphs.values import Component, Plan, digest, to_json
 
 Entry = TypeVar("Entry")
@@ -78,8 +79,6 @@ MOST_COMPONENTS = 40
 """Components of one plan; the largest exemplar has thirteen."""
 MOST_PARTS = 4
 """Parts that one split may make, as its prompt says."""
-FEWEST_PARTS = 2
-"""Parts that make it a split."""
 
 _MARKS = 64
 """Things of which a grammar can remember whether they have been said."""
@@ -151,8 +150,8 @@ contract: "  behaviour" after_behaviour | "  interface" after_interface
     return _named("respecify", [component], bounds, following)
 
 
-def parts(component: Component, bounds: Bounds = BOUNDS) -> Grammar:
-    """Of the parts that are cut out of a component, in the form of ``split.md``."""
+def parts(component: Component, bounds: Bounds = BOUNDS, max_parts: int = MOST_PARTS) -> Grammar:
+    """Of the parts that are cut out of a component, at most ``max_parts``, in the form of ``split.md``."""
     shown = component.contract.interface
     known = _Known(
         bounds,
@@ -170,12 +169,15 @@ def parts(component: Component, bounds: Bounds = BOUNDS) -> Grammar:
         if not so_far:
             start = 'start: reasoning "parts:\\n  - " component'
             return _grammar(bounds, start, _reasoning(bounds), *_component(4, known))
-        return _next_component(so_far, "parts", known, FEWEST_PARTS, MOST_PARTS)
+        return _next_component(so_far, "parts", known, FEWEST_PARTS, max_parts)
 
-    return _named("split", [component], bounds, following)
+    fixed = [component] if max_parts == MOST_PARTS else [component, max_parts]
+    return _named("split", fixed, bounds, following)
 
 
-def revision(plan: Plan, packages: Sequence[str], bounds: Bounds = BOUNDS) -> Grammar:
+def revision(
+    plan: Plan, packages: Sequence[str], bounds: Bounds = BOUNDS, max_components: int | None = None
+) -> Grammar:
     """Of what changes ``plan``: requirements, then edits, in the form of ``revise.md``.
 
     A component is dropped only while no other depends on it: whatever does is rewired first.
@@ -184,12 +186,14 @@ def revision(plan: Plan, packages: Sequence[str], bounds: Bounds = BOUNDS) -> Gr
         plan: the plan in force.
         packages: requirement strings of the packages that may be used.
         bounds: of the model's own words.
+        max_components: how many there may be after each edit; ``None``: any number.
     """
     before = _Known(
         bounds,
         components=tuple(_Begun(c.id, c.kind, c.files, c.depends_on) for c in plan.components),
         requirements=tuple(r.id for r in plan.requirements),
         packages=tuple(packages),
+        max_components=max_components,
     )
 
     def following(so_far: str) -> str:
@@ -209,7 +213,8 @@ def revision(plan: Plan, packages: Sequence[str], bounds: Bounds = BOUNDS) -> Gr
         left = tuple(i for i in dict.fromkeys((*before.requirements, *wishes)) if i not in dropped)
         return _within_edits(rest, replace(before, requirements=left))
 
-    return _named("revise", [plan, packages], bounds, following)
+    fixed = [plan, packages] if max_components is None else [plan, packages, max_components]
+    return _named("revise", fixed, bounds, following)
 
 
 @dataclass(frozen=True)
@@ -248,6 +253,8 @@ class _Known:
     """Files that may be given although they are among ``taken``."""
     keeps_one: bool = False
     """Whether one of ``free`` must be left."""
+    max_components: int | None = None
+    """How many components a revision may lead to; ``None``: any number."""
 
     def files(self) -> tuple[str, ...]:
         """All that have an owner now."""
@@ -585,9 +592,11 @@ def _edit(known: _Known) -> tuple[str, ...]:
     needed = {i for each in known.components for i in each.depends_on}
     idle = [each.id for each in known.components if each.id not in needed] if len(known.components) > 1 else []
     drop = ' | ": drop" EOL "    component: " IDLE EOL' if idle else ""
+    full = known.max_components is not None and len(known.components) >= known.max_components
+    add = "" if full else ' | ": add" EOL'
     return (
         f"""
-edit: (": respecify" EOL "    component: " COMPONENT EOL | ": rewire" EOL "    component: " COMPONENT EOL | ": add" EOL{drop}) "    reason"
+edit: (": respecify" EOL "    component: " COMPONENT EOL | ": rewire" EOL "    component: " COMPONENT EOL{add}{drop}) "    reason"
 COMPONENT: {_one_of(each.id for each in known.components)}
 """,
         f"IDLE: {_one_of(idle)}" if idle else "",

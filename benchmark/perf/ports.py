@@ -76,7 +76,9 @@ class Ports:
         """Of one component."""
         raise NotImplementedError
 
-    async def split(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> tuple[Component, ...]:
+    async def split(
+        self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str], room: int | None = None
+    ) -> tuple[Component, ...]:
         """Of one component."""
         raise NotImplementedError
 

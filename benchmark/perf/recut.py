@@ -288,7 +288,9 @@ class World(Ports):
         component = brief.component
         return replace(component, contract=contract(component.id, promised, f"written anew, {attempt}"))
 
-    async def split(self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str]) -> tuple[Component, ...]:
+    async def split(
+        self, brief: Brief, attempt: int, files: Files, evidence: Sequence[str], room: int | None = None
+    ) -> tuple[Component, ...]:
         """Parts of equal size, in contracts of their own that can be unclear where the whole's was not."""
         component = brief.component
         promised = said(component.contract.behaviour)
