@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.running import settings_options
+from benchmark.cli_bootstrap import bootstrap
 from benchmark.cli_held_out import held_out
 from benchmark.cli_lint import lint
 from benchmark.cli_report import results
@@ -43,6 +44,7 @@ bench.add_command(lint)
 bench.add_command(run)
 bench.add_command(results)
 bench.add_command(held_out)
+bench.add_command(bootstrap)
 
 
 @bench.command()

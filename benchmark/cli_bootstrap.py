@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agent.sandbox.base import Sandbox
-    from benchmark.bootstrap import Authorship
+    from benchmark.bootstrap import Authorship, Solved
     from benchmark.datasets import Task
     from benchmark.history import History
     from benchmark.self_tasks import Proof, SelfTask, Unfit
 
 NOT_MEASURED = "not measured: no model was named"
+KINDS = {"self": "self-tasks", "rebuild": "rebuilds"}
+"""How the ids of such tasks begin → what they are called."""
 MOST = 20
 """Qualifying commits that are tried where no number is given."""
 
@@ -110,24 +112,40 @@ def mine(repository: Path, output: Path, module: str, most: int, since: str, san
 
 @bootstrap.command()
 @_repository
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Of agent bench run on mined tasks: says how many were solved.",
+)
 @click.option("--range", "span", default="", metavar="A..B", help="Of authorship; since the last tag when not given.")
 @_module
 @_most
 @_since
 @_sandbox
 @_json
-def measure(repository: Path, span: str, module: str, most: int, since: str, sandbox: str, as_json: bool) -> None:
+def measure(
+    repository: Path,
+    results: Path | None,
+    span: str,
+    module: str,
+    most: int,
+    since: str,
+    sandbox: str,
+    as_json: bool,
+) -> None:
     """Measure self-tasks, authorship and a rebuild in a git repository.
 
     Self-tasks: how many commits qualify (they change Python source and tests), and how many of the newest become tasks.
     Authorship: how many lines the commits of this program added, and how many are still there, for each tag in the range.
     Rebuild: whether one part of the program, taken out, can be a task judged by its own tests.
 
-    Whether tasks are solved takes a model, and is not measured here: mine them, then run an experiment on the suite.
+    Whether tasks are solved takes a model: mine them, run the suite with agent bench run, and name its results.
 
     With --json: {"version": 1, "repository", "self_tasks": {the keys of `mine`}, "authorship": [{name, since, commits,
     agent_commits, added, agent_added, alive, agent_alive}], "rebuild": {id, module, tests, proven, detail, fail_to_pass,
-    pass_to_pass}}; "rebuild" is null where there is nothing to rebuild.
+    pass_to_pass}, "solved": {"self": {tasks, solved, share: [low, high]}, "rebuild": the same}}; "rebuild" is null where there is
+    nothing to rebuild, "solved" without --results.
     """
     from agent.cli.output import emit_json
     from benchmark.bootstrap import authorship, releases
@@ -135,6 +153,7 @@ def measure(repository: Path, span: str, module: str, most: int, since: str, san
     from graphs.values import to_json
 
     box = _opened(sandbox)
+    by_kind = _solved(results) if results else None
     with opened(repository) as history:
         stretches = releases(history, span)
         qualify, tried = _mined(history, since, most, box, lambda _: None, quiet=as_json)
@@ -147,11 +166,40 @@ def measure(repository: Path, span: str, module: str, most: int, since: str, san
                 "self_tasks": _mined_data(qualify, tried),
                 "authorship": [to_json(one) for one in authors],
                 "rebuild": rebuilt,
+                "solved": {kind: _solved_data(found) for kind, found in by_kind.items()} if by_kind else None,
             }
         )
     else:
         click.echo("\n".join([*_mined_lines(qualify, tried), *_author_lines(authors), *_rebuild_lines(rebuilt)]))
-        click.echo(f"Solved: {NOT_MEASURED}; to measure it: {_command(repository)}")
+        if by_kind is None:
+            click.echo(f"Solved: {NOT_MEASURED}; to measure it: {_command(repository)}")
+        else:
+            click.echo("\n".join(_solved_lines(by_kind)))
+
+
+def _solved(results: Path) -> dict[str, Solved]:
+    """Kind of task (``self``, ``rebuild``) → what the runs of the baseline arm in a directory say of it."""
+    from benchmark.bootstrap import solved
+    from benchmark.ledger import read_ledger
+
+    ledger = read_ledger(results)
+    outcomes = [result.outcome for result in ledger.results.values() if result.arm == ledger.head["baseline"]]
+    ids = list(ledger.head["tasks"])
+    return {kind: solved(outcomes, [name for name in ids if name.startswith(f"{kind}-")]) for kind in KINDS}
+
+
+def _solved_data(found: Solved) -> dict[str, Any]:
+    share = [found.share.low, found.share.high] if found.share else None
+    return {"tasks": found.tasks, "solved": found.solved, "share": share}
+
+
+def _solved_lines(by_kind: Mapping[str, Solved]) -> Iterator[str]:
+    for kind, found in by_kind.items():
+        name = f"Solved, {KINDS[kind]}"
+        if found.share is None:
+            yield f"{name}: not measured: no run of one was judged"
+        else:
+            yield f"{name}: {found.solved} of {found.tasks} (95 %: {found.share.low:.0%} to {found.share.high:.0%})"
 
 
 def _command(repository: Path) -> str:

@@ -153,7 +153,7 @@ class _Run:
         except UserError as error:
             yield f"instruction.md cannot be read as a specification: {error}"
             return
-        if not spec.examples:
+        if not spec.examples and self._task.source != "self":
             yield "instruction.md shows no example that can be run; add one in a fence labelled console or pycon"
 
     def hidden(self) -> Iterator[str]:
@@ -174,6 +174,8 @@ class _Run:
                 yield f"task.toml does not say in [metadata.parts] which component {path!r} judges"
 
     def canary(self) -> Iterator[str]:
+        if self._task.source == "self":  # a history that others can read has been trained on
+            return
         canary = self._task.canary
         if not _CANARY.fullmatch(canary):
             yield (
@@ -217,7 +219,7 @@ class _Run:
             yield "the starting files pass, so there is nothing to do"
 
     def mutants(self) -> Iterator[str]:
-        if len(self._task.mutants) < FEWEST_MUTANTS:
+        if len(self._task.mutants) < FEWEST_MUTANTS and self._task.source != "self":
             yield f"there are {len(self._task.mutants)} mutants; write {FEWEST_MUTANTS} or more"
         for name, patch in self._task.mutants.items():
             try:

@@ -355,8 +355,7 @@ def report(ledger: Ledger, *, look: int | None = None) -> Report:
     compared = {arm: pairs([r.outcome for r in in_look], baseline, arm) for arm in others}
     decisions = _decisions(compared, rule, at) if at else {}
     arms = {
-        arm: _arm(by_arm[arm], settings, arm, digests[arm], head["arms"][arm]["exemplars"], repeats)
-        for arm in names
+        arm: _arm(by_arm[arm], settings, arm, digests[arm], head["arms"][arm]["exemplars"], repeats) for arm in names
     }
     matrix = _matrix(known, order, tasks, names)
     return Report(

@@ -41,6 +41,8 @@ from graphs.values import from_json, to_json
 if TYPE_CHECKING:
     from agent.store.runs import RunInfo
 
+MOST_TOLD = 60_000
+"""Characters of the files that a task starts from, above which they are not shown to the agent."""
 ENDED = ("passed", "failed", "limit")
 """What a run says of itself when it is over."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -78,12 +80,15 @@ class Job:
 
 
 def told(task: Task) -> str:
-    """All that an agent is told of a task: its instruction, and the files it starts from."""
+    """All that an agent is told of a task: its instruction, and the files it starts from, unless those are too many to be told."""
     there = {
         path: text for path, text in task.workspace.items() if text.strip() and text.strip() not in task.instruction
     }
     if not there:
         return task.instruction
+    if sum(map(len, there.values())) > MOST_TOLD:
+        words = f"The program has {len(there)} other files, which stay as they are. Deliver only files that you write or replace."
+        return f"{task.instruction.rstrip()}\n\n## Files that are there\n\n{words}\n"
     shown = [f"`{path}`:\n\n{_fence(text)}text\n{text.rstrip()}\n{_fence(text)}" for path, text in there.items()]
     words = (
         "These files are there already. Deliver every file of the finished program, those that stay as they are, too."
@@ -107,6 +112,8 @@ def run_cell(job: Job) -> Result:
     Raises:
         UserError: what the user has to mend before any cell can go on: a key that is refused, a missing sandbox, a full disk.
     """
+    from agent.dataset.record import Hidden
+    from agent.dataset.store import label
     from agent.run import RunConfig, resume, start
     from agent.spec import read_spec
     from benchmark.grading import delivered, grade
@@ -153,6 +160,9 @@ def run_cell(job: Job) -> Result:
         parts=dict(judged.parts),
         grading=round(judged.seconds, 3),
     )
+    if not judged.infra and (run := _run_there(home)):
+        with suppress(OSError, UserError):  # a record that cannot be written takes nothing from the result
+            label(home, run.id, Hidden(job.task.source, job.task.id, judged.passed, judged.score))
     return _measured(graded, home, place)
 
 

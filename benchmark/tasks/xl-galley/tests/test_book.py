@@ -11,7 +11,7 @@ def steps(text):
 
 def test_a_book():
     book = read_book(
-        "# A\n\nset a = 1\nmake out/b.txt \t\n  say hello  world \n\n  # note\n\tfill\nset season-2=  At the = Anchor  \nset e =\n \t \n  upper\nmake   out/a/b\n"
+        "# A\n\nset a = 1\nmake out/b.txt \t\n  say hello  world \n\n  # note\n\tfill\nset season-2=  At the = Anchor  \nset e =\n \t \n  upper\nmake   out/a/b\n"  # noqa: E501
     )
     assert book.settings == {"a": "1", "season-2": "At the = Anchor", "e": ""}
     assert list(book.targets) == ["out/b.txt", "out/a/b"]

@@ -73,7 +73,7 @@ class Model:
             return self.meant(subject, name)
         return self.settings.get(subject) if kind == "setting" else name
 
-    def run(self, name, texts):
+    def run(self, name, texts):  # noqa: PLR0912
         """The text and what was seen, or Stop."""
         seen = {}
 
@@ -91,7 +91,7 @@ class Model:
         text = ""
         for step in self.book[name]:
             if step.startswith("when "):
-                setting, operator, value, step = re.fullmatch(r"when (\w+) (!?=) (\w+): (.*)", step).groups()
+                setting, operator, value, step = re.fullmatch(r"when (\w+) (!?=) (\w+): (.*)", step).groups()  # noqa: PLW2901
                 if (look("setting", setting) == value) != (operator == "="):
                     continue
             verb, _, argument = step.partition(" ")
@@ -359,7 +359,7 @@ def test_a_target_is_not_in_its_own_lists_nor_in_those_it_shares_with_others(tmp
     lay(
         tmp_path,
         {
-            "Galleyfile": "make out/a\n  count out/*\n  each out/x*\nmake out/b\n  count out/*\n  each out/x*\nmake out/xx\n  count out/**\n"
+            "Galleyfile": "make out/a\n  count out/*\n  each out/x*\nmake out/b\n  count out/*\n  each out/x*\nmake out/xx\n  count out/**\n"  # noqa: E501
         },
     )
     assert short(galley.build(tmp_path)) == [
@@ -416,6 +416,6 @@ def test_a_sweep_keeps_what_was_only_kept(tmp_path):
     assert short(galley.build(tmp_path, ["out/a"])) == ["kept out/a"]
     assert galley.sweep(tmp_path, 1) == (1, 0)
     assert short(galley.build(tmp_path)) == ["kept out/a", "made out/b (new)"]
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # noqa: PT011
         galley.sweep(tmp_path, -1)
     assert galley.sweep(tmp_path, 0) == (2, 1)

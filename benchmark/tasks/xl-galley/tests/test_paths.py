@@ -21,7 +21,7 @@ def test_neither_paths_nor_patterns(text):
 @pytest.mark.parametrize("text", ["*", "?", "**", "a/**", "**/*.txt", "a*b?.c*"])
 def test_patterns_are_not_paths(text):
     assert check_pattern(text) == text
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # noqa: PT011
         check_path(text)
 
 

@@ -28,7 +28,7 @@ def test_apply():
     "change", [Change("place/a/room", 2, 4), Change("place/a/room", None, 4), Change("place/b/room", 1, None)]
 )
 def test_what_does_not_fit(change):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # noqa: PT011
         apply(FACTS, [Change("place/a/inside", "", "c"), change])
 
 

@@ -112,9 +112,9 @@ def test_the_past(register):
         ["i1"],
     )
     for number in (-1, 4):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError):  # noqa: PT011
             register.at(number)
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError):  # noqa: PT011
             register.search("ada", "", number)
 
 

@@ -66,19 +66,18 @@ def _run_one(step: Step, text: str, world: World) -> str:
             return _BLANK.sub(lambda found: _filled(found, world), text)
         case "upper":
             return text.upper()
-    lines = text.split("\n")[:-1]
+    return "".join(f"{line}\n" for line in _of_lines(step, text.split("\n")[:-1]))
+
+
+def _of_lines(step: Step, lines: list[str]) -> list[str]:
     match step.verb:
         case "sort":
-            lines.sort()
+            return sorted(lines)
         case "unique":
-            lines = list(dict.fromkeys(lines))
+            return list(dict.fromkeys(lines))
         case "head":
-            lines = lines[: int(argument)]
-        case "keep":
-            lines = [line for line in lines if argument in line]
-        case "drop":
-            lines = [line for line in lines if argument not in line]
-    return "".join(f"{line}\n" for line in lines)
+            return lines[: int(step.argument)]
+    return [line for line in lines if (step.argument in line) == (step.verb == "keep")]
 
 
 def _whole(text: str) -> str:
