@@ -27,7 +27,7 @@ check: develop
 	$(BIN)/mypy
 
 perf: develop
-	@for program in startup sandbox prompt_size makespan scale recut routing incremental resume constraint statistics; do \
+	@for program in startup sandbox prompt_size makespan scale recut routing incremental resume constraint statistics runner; do \
 	  $(BIN)/python -m benchmark.perf.$$program $(QUICK) || exit 1; done
 
 install: system $(VENV)/installed

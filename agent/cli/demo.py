@@ -48,7 +48,8 @@ def demo(name: str | None, output: Path | None, as_json: bool, quiet: bool, **fl
     shown = DEMOS.get(name) if name else next(iter(DEMOS.values()))
     if shown is None:
         raise UserError(f"there is no demonstration {name!r}; there are {', '.join(DEMOS)}")
-    settings = resolve({**flags, "model": f"replay-loosely:{shown.recording}"}).settings
+    # A recording that everybody has is nothing to collect.
+    settings = resolve({**flags, "model": f"replay-loosely:{shown.recording}", "collect": False}).settings
     config = RunConfig(
         spec=read_spec(str(shown.spec)),
         output=Path(os.path.abspath(output)) if output else _place(shown),
