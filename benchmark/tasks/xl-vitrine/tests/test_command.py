@@ -31,7 +31,7 @@ def call(tmp_path):
 def test_a_session(call):
     assert call("ada", "init") == (0, "", "")
     operations = [
-        ["add", "place/hall", {"room": 1}],
+        ["add", "place/hall", {"inside": "", "room": 1}],
         ["add", "item", {"title": "Krüge", "place": "hall"}],
         ["add", "person/bo", {"role": "visitor"}],
     ]

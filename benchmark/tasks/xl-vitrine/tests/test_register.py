@@ -10,7 +10,7 @@ def register(tmp_path):
     register = vitrine.Register.create(tmp_path / "museum", "ada")
     register.do(
         "ada",
-        ("add", "place/hall", {"room": 2}),
+        ("add", "place/hall", {"room": 2, "inside": ""}),
         ("add", "item", {"title": "Jar", "place": "hall"}),
         ("add", "person/bo", {"role": "visitor"}),
         ("add", "person/po", {"role": "porter"}),
