@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,7 +81,7 @@ def run(
 
     With --json: {"version": 1, "directory", "ended": "done", "settled", "budget" or "infra", "reason", "ran", "missing", "usd"}.
 
-    The exit status is 0 when all is run (or no more is needed), 2 when too much was lost to machines or providers, 3 when the
+    The exit status is 0 when all is run (or no more is needed), 2 when runs were lost to machines or providers, 3 when the
     money is spent.
     """
     from benchmark.experiment import read_experiment
@@ -95,7 +96,8 @@ def run(
         if not as_json:
             click.echo("\n".join(announced(read, place)), err=True)
         cells = part(read, index, count) if shard else None
-        summary = run_here(read, ledger, parallel=at_once, max_usd=budget, cells=cells, tell=teller(as_json))
+        with resumable(place):
+            summary = run_here(read, ledger, parallel=at_once, max_usd=budget, cells=cells, tell=teller(as_json))
         spent = ledger.spent
     if as_json:
         from agent.cli.output import emit_json
@@ -104,7 +106,22 @@ def run(
         emit_json({"directory": str(place), **to_json(summary), "usd": spent})
     else:
         click.echo("\n".join(_end(summary, place, spent, sharded=bool(shard))))
-    sys.exit(EXIT[summary.ended])
+    sys.exit(exit_status(summary))
+
+
+def exit_status(summary: Summary) -> int:
+    """The exit status that says how running ended."""
+    return EXIT["infra"] if summary.ended == "done" and summary.missing else EXIT[summary.ended]
+
+
+@contextmanager
+def resumable(place: Path) -> Iterator[None]:
+    """Says what to do next when somebody presses Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"stopped; what ended is kept in {place}, and the same command goes on from there", err=True)
+        raise
 
 
 @experiment.command("merge")

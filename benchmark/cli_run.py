@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli_experiment import EXIT, announced, model_options, teller
+from benchmark.cli_experiment import announced, exit_status, model_options, resumable, teller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +98,7 @@ def run(
         emit_json({"directory": str(place), **_data(now), "gate": _verdict_data(verdict)})
     else:
         click.echo("\n".join(_lines(now, before, verdict, summary)))
-    sys.exit(EXITS[verdict.status] if verdict else EXIT[summary.ended])
+    sys.exit(EXITS[verdict.status] if verdict else exit_status(summary))
 
 
 def _arm(flags: Mapping[str, Any]) -> Arm:
@@ -136,7 +136,8 @@ def _run(
 ) -> Summary:
     from benchmark.runner import run_here
 
-    return run_here(read, ledger, parallel=at_once, max_usd=budget, cells=cells, tell=teller(quiet))
+    with resumable(ledger.directory):
+        return run_here(read, ledger, parallel=at_once, max_usd=budget, cells=cells, tell=teller(quiet))
 
 
 def _gated(
