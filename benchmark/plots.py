@@ -21,7 +21,7 @@ LETTER = 7.2
 """Units that a letter of a label takes at most, on average."""
 
 STYLE = """
-svg text{fill:var(--ink);font:13px system-ui,sans-serif}
+svg{overflow:visible} svg text{fill:var(--ink);font:13px system-ui,sans-serif}
 svg .halo{paint-order:stroke;stroke:var(--card);stroke-width:5px;stroke-linejoin:round}
 svg .soft{fill:var(--soft)} svg .strong{font-weight:600} svg .end{text-anchor:end} svg .middle{text-anchor:middle}
 svg .grid{stroke:var(--line);stroke-width:1} svg .zero{stroke:var(--soft);stroke-width:1.2}

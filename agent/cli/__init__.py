@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "plan": ("agent.cli.plan:plan", "Decompose a specification, and stop there."),
     "resume": ("agent.cli.resume:resume", "Go on with a run that was interrupted or answered."),
     "answer": ("agent.cli.answer:answer", "Answer a question of a run."),
+    "ui": ("agent.cli.ui:ui", "See runs as a living picture in a browser."),
     "feedback": ("agent.cli.feedback:feedback", "Say what is wrong with a result, and have it mended."),
     "runs": ("agent.cli.runs:runs", "List the runs."),
     "show": ("agent.cli.show:show", "Show a run, or one component and why it went as it did."),

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from graphs.values import Plan
 
 FORMATS = ("tree", "mermaid", "dot", "svg", "json")
+PAGE = "html"
+"""A run as one file for a browser, with everything that `agent ui` shows of it."""
 _WIDTH = 100
 
 
 @click.command()
 @click.argument("what", metavar="[RUN|PLAN.yaml]", required=False)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="tree", show_default=True, help="How to draw it.")
+@click.option(
+    "--format", "form", type=click.Choice((*FORMATS, PAGE)), default="tree", show_default=True, help="How to draw it."
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file instead of the terminal.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def graph(what: str | None, form: str, output: str | None, as_json: bool) -> None:
@@ -33,12 +37,17 @@ def graph(what: str | None, form: str, output: str | None, as_json: bool) -> Non
     A name that ends in .yaml or .yml, or that exists, is a plan file (or a directory that a run delivered to); anything
     else is a run. Without a name: the newest run.
 
+    The html is one file for a browser: the page of `agent ui`, read-only, offline, with prompts, answers and code in it.
+
     The JSON holds "version", "title", "revision", "entry", "figures", "critical_path", "components" (with "state" null
     for a plan), and of a run "covered" {requirement: [ids of proven tests and examples]} and "unproven" {requirement or
     test: why}, both null before there is a delivery.
     """
-    plan, state = _read(what)
-    text = draw_as("json" if as_json else form, plan, state, _width() if output is None else _WIDTH)
+    if form == PAGE and not as_json:
+        text = _page(what)
+    else:
+        plan, state = _read(what)
+        text = draw_as("json" if as_json else form, plan, state, _width() if output is None else _WIDTH)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -63,6 +72,15 @@ def draw_as(form: str, plan: Plan, state: RunState | None, width: int = _WIDTH) 
             return json.dumps({**draw.as_json(plan, states), **proven_data(state)}, indent=2) + "\n"
         case _:
             return draw.tree(plan, states, width)
+
+
+def _page(what: str | None) -> str:
+    from agent.store.runs import find_run, home
+    from agent.web.page import exported
+
+    if what is not None and (Path(what).is_file() or Path(what, ".agent", "plan.yaml").is_file()):
+        raise UserError(f"a page is made of a run, and {what!r} is a plan; name a run, or draw the plan as svg")
+    return exported(find_run(home(), what).path)
 
 
 def _read(what: str | None) -> tuple[Plan, RunState | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -61,14 +62,14 @@ def show(run: str | None, component: str | None, calls: bool, key: str | None, a
 
 
 def _view(reader: JournalReader, name: str | None, calls: bool) -> tuple[dict[str, Any], list[str]]:
-    from agent.cli.story import concerns, load_from, once
+    from agent.cli.story import concerns, load_from, once, run_data
     from graphs.values import to_json
 
     state = load_from(reader)
     component = _component(state, reader, name) if name is not None else None
     made, read = list(reader.calls(name)), readings(reader)
     run = {
-        **_run_data(reader, state),
+        **run_data(reader, state),
         "asking": {way: to_json(sums) for way, sums in read.sums.items()},
         "calls": [call_data(c, read, whole=calls) for c in made],
     }
@@ -104,43 +105,6 @@ def _component(state: RunState, reader: JournalReader, name: str) -> Component:
         raise UserError(f"run {reader.run_dir.name} has no component {name!r}; {hint}") from None
 
 
-def _run_data(reader: JournalReader, state: RunState) -> dict[str, Any]:
-    from agent.cli.story import proven_data
-    from agent.store.journal import is_live
-    from graphs.draw import as_json
-    from graphs.values import to_json
-
-    return {
-        "id": reader.run_dir.name,
-        "path": str(reader.run_dir),
-        "live": is_live(reader.run_dir),
-        "status": state.status,
-        "phase": state.phase,
-        "reason": state.reason,
-        "title": state.title,
-        "seconds": state.elapsed(_now()),
-        "usage": to_json(state.usage),
-        "settings": dict(state.settings),
-        "notes": list(state.notes),
-        "integration": to_json(state.integration),
-        "plan": as_json(state.plan, state.components) if state.plan else None,
-        "revisions": to_json(state.revisions),
-        "questions": to_json(list(state.questions.values())),
-        "feedback": to_json(state.feedback),
-        **proven_data(state),
-        "amended": to_json(state.amended),
-        "added": to_json(state.added),
-        "dropped": to_json(state.dropped),
-        "quarantined": to_json(state.quarantined),
-    }
-
-
-def _now() -> float:
-    import time
-
-    return time.time()
-
-
 def _run_lines(reader: JournalReader, state: RunState, read: Readings) -> Iterator[str]:
     from agent.cli.story import ENDS, duration, spent, unproven
     from graphs.draw import tree
@@ -156,7 +120,7 @@ def _run_lines(reader: JournalReader, state: RunState, read: Readings) -> Iterat
         yield f"  model    {model}"
     for way, sums in read.sums.items():
         yield f"  asked    {plain(way, 40)}: {sums.told()}"
-    yield f"  spent    {spent(state.usage)} · {duration(state.elapsed(_now()))}"
+    yield f"  spent    {spent(state.usage)} · {duration(state.elapsed(time.time()))}"
     for note in state.notes:
         yield f"  note     {plain(note, 300)}"
     if state.plan is not None:

@@ -99,6 +99,39 @@ def proven_data(state: RunState | None) -> dict[str, Any]:
     return {"covered": to_json(sums and sums.covered), "unproven": to_json(sums and sums.unproven)}
 
 
+def run_data(reader: JournalReader, state: RunState) -> dict[str, Any]:
+    """A run for ``--json`` and the page: the keys under "run" in ``agent show --json``, but for its calls."""
+    import time
+
+    from agent.store.journal import is_live
+    from graphs.draw import as_json
+    from graphs.values import to_json
+
+    return {
+        "id": reader.run_dir.name,
+        "path": str(reader.run_dir),
+        "live": is_live(reader.run_dir),
+        "status": state.status,
+        "phase": state.phase,
+        "reason": state.reason,
+        "title": state.title,
+        "seconds": state.elapsed(time.time()),
+        "usage": to_json(state.usage),
+        "settings": dict(state.settings),
+        "notes": list(state.notes),
+        "integration": to_json(state.integration),
+        "plan": as_json(state.plan, state.components) if state.plan else None,
+        "revisions": to_json(state.revisions),
+        "questions": to_json(list(state.questions.values())),
+        "feedback": to_json(state.feedback),
+        **proven_data(state),
+        "amended": to_json(state.amended),
+        "added": to_json(state.added),
+        "dropped": to_json(state.dropped),
+        "quarantined": to_json(state.quarantined),
+    }
+
+
 def duration(seconds: float) -> str:
     """``8 s``, ``3 min 20 s``, ``2 h 5 min``; ``0 s`` for what is no time."""
     whole = round(max(seconds, 0.0)) if math.isfinite(seconds) else 0
