@@ -114,6 +114,8 @@ class Settings:
     """Which sandbox runs generated code; ``none`` only by a flag."""
     sandbox_limits: SandboxLimits = field(default_factory=SandboxLimits)
     """Ceilings of one sandboxed job."""
+    ask_plan: bool = False
+    """Whether a plan waits, where nobody is at a terminal, until somebody elsewhere lets it pass."""
     collect: bool = True
     """Whether finished runs are kept in the dataset, which never leaves this machine by itself."""
 
@@ -281,6 +283,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("sandbox_disk_mb", _whole(1), "sandbox.disk_mb"),
         Option("sandbox_file_mb", _whole(1), "sandbox.file_mb"),
         Option("sandbox_output_kb", _whole(1), "sandbox.output_kb"),
+        Option("ask_plan", SWITCH),
         Option("collect", SWITCH, off="DO_NOT_TRACK"),
     )
 }

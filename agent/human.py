@@ -1,7 +1,7 @@
 """The person who is asked: whether a plan may be built, what only they can settle, and what they think of the result.
 
-What other processes left in the inbox of the run (``agent answer``, ``agent feedback``) counts as said at the terminal;
-whichever comes first.
+What other processes left in the inbox of the run (``agent approve``, ``agent answer``, ``agent feedback``, the page) counts
+as said at the terminal; whichever comes first.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from functools import partial
 
 import click
 
-from agent.store.inbox import Inbox
+from agent.store.inbox import BUILD, LEAVE, Inbox
 from agent.threads import in_daemon_thread
-from graphs import dag, document, draw
+from graphs import document, draw
 from graphs.errors import PlanError
 from graphs.text import plain
-from graphs.values import Component, Feedback, Plan, Proof, Question, Spec, Verdict
+from graphs.values import Feedback, Plan, Proof, Question, Verdict
 
 _POLL_SECONDS = 0.2
 
@@ -31,16 +31,36 @@ WRONG = "What is wrong? Write as much as you like; an empty line ends it. Nothin
 """Asked last; fenced examples in the answer become examples of the specification, and may hold empty lines."""
 
 
-class NoHuman:
-    """Nobody is at a terminal: every plan is let pass, and questions get only what the inbox holds."""
+Rules = Callable[[Plan], Sequence[str]]
+"""What is wrong with a plan, a sentence each."""
 
-    def __init__(self, inbox: Inbox) -> None:
-        """``inbox``: of the run."""
+
+class NoHuman:
+    """Nobody is at a terminal: every plan is let pass, or waits for the inbox; questions get only what the inbox holds."""
+
+    def __init__(
+        self, inbox: Inbox, rules: Rules | None = None, show: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """
+        Args:
+            inbox: of the run.
+            rules: where given, plans wait until somebody elsewhere lets them pass; an edited one must meet these.
+            show: says what is waited for.
+        """
         self._inbox = inbox
+        self._rules = rules
+        self._show = show
 
     async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
-        """The plan as it is."""
-        return plan
+        """The plan as it is, or what somebody elsewhere makes of it."""
+        if self._rules is None:
+            return plan
+        self._show(f"The plan waits for you: agent approve {self._inbox.path.parent.name}, or on the page of agent ui")
+        while True:
+            if (said := self._inbox.ruling(plan.revision)) is not None:
+                with suppress(PlanError):  # it was checked before it was left: whoever wrote this will try again
+                    return ruled(said, plan, self._rules)
+            await asyncio.sleep(_POLL_SECONDS)
 
     def present(self) -> bool:
         """Nobody."""
@@ -61,8 +81,7 @@ class Terminal(NoHuman):
     def __init__(
         self,
         inbox: Inbox,
-        spec: Spec,
-        check_component: Callable[[Component], Sequence[str]],
+        rules: Rules,
         show: Callable[[str], None],
         paused: Callable[[], AbstractContextManager[None]] = nullcontext,
         *,
@@ -70,39 +89,32 @@ class Terminal(NoHuman):
         asks_plan: bool = True,
         asks_questions: bool = True,
         asks_end: bool = True,
-        max_components: int | None = None,
     ) -> None:
         """
         Args:
             inbox: of the run.
-            spec: whose examples an edited plan must still serve.
-            check_component: rules an edited plan must still meet.
+            rules: that an edited plan must meet.
             show: prints text that may hold hostile characters.
             paused: leaves the terminal to the question while it is open.
             report: what there is to judge and how to try it, shown before the questions at the end.
             asks_plan: whether plans are shown and must be let pass.
             asks_questions: whether questions of components are asked.
             asks_end: whether the result is to be judged.
-            max_components: how many components an edited plan may have; ``None``: any number.
         """
-        super().__init__(inbox)
-        self._spec = spec
-        self._check_component = check_component
-        self._show = show
+        super().__init__(inbox, rules if asks_plan else None, show)
         self._paused = paused
         self._report = report
-        self._asks_plan = asks_plan
         self._asks_questions = asks_questions
         self._asks_end = asks_end
-        self._max_components = max_components
         self._turns: list[object] = []
         """One for each question that wants the terminal; the first one has it."""
 
     async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
-        """Ask until the plan is let pass or the person stops; an edited plan is validated like any other."""
-        if not self._asks_plan:
-            return await super().approve(plan, notes)
-        return await in_daemon_thread(self._approve, plan, notes)
+        """Ask until the plan is let pass, here or elsewhere, or the person stops; an edited plan is validated like any other."""
+        if self._rules is None:
+            return plan
+        with self._paused():
+            return await self._approved(plan, notes, self._rules)
 
     def present(self) -> bool:
         """Whether questions of components are asked here."""
@@ -187,43 +199,66 @@ class Terminal(NoHuman):
             lines.append(line)
         return "\n".join(lines).strip()
 
-    def _approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
-        with self._paused():
-            return self._approved(plan, notes)
-
-    def _approved(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
+    async def _approved(self, plan: Plan, notes: Sequence[str], rules: Rules) -> Plan | None:
+        elsewhere = partial(self._inbox.ruling, plan.revision)
+        shown = plan
         while True:
-            self._show(draw.tree(plan))
+            self._show(draw.tree(shown))
             for note in notes:
                 self._show(note)
-            answer = (
-                click.prompt("Build this plan? [y]es, [e]dit, [n]o", default="y", show_default=False).strip().lower()
-            )
-            if answer in ("y", "yes"):
-                return plan
-            if answer in ("n", "no", "q", "quit"):
-                return None
-            if answer in ("e", "edit"):
-                plan = self._edited(plan)
-
-    def _edited(self, plan: Plan) -> Plan:
-        text = document.dump(plan)
-        while True:
-            edited = click.edit(text, extension=".yaml")
-            if edited is None or edited == text:
-                return plan
+            _forget_typed()
             try:
-                changed = document.parse(edited)
-                if found := dag.problems(changed, self._spec, self._check_component, self._max_components):
-                    raise PlanError(found)
+                answer = await _typed("Build this plan? [y]es, [e]dit, [n]o: ", elsewhere)
+                if answer in ("", "y", "yes"):
+                    return shown
+                if answer in ("n", "no", "q", "quit"):
+                    return None
+                if answer in ("e", "edit"):
+                    shown = await self._edited(plan, shown, rules, elsewhere)
+            except _Elsewhere as said:
+                try:
+                    decided = ruled(said.text, plan, rules)
+                except PlanError as error:  # it was checked before it was left, so this is no word of a person
+                    self._show(f"\nWhat was left for this plan is of no use: {plain(str(error), 300)}")
+                    continue
+                what = "declined" if decided is None else "approved" if decided == plan else "edited and approved"
+                self._show(f"\nThe plan was {what} elsewhere.")
+                return decided
+
+    async def _edited(self, plan: Plan, shown: Plan, rules: Rules, elsewhere: Callable[[], str | None]) -> Plan:
+        text = document.dump(shown)
+        while True:
+            changed = await in_daemon_thread(click.edit, text, extension=".yaml")
+            if changed is None or changed == text:
+                return shown
+            try:
+                return edited(changed, plan, rules)
             except PlanError as error:
                 for problem in error.problems:
                     self._show(f"- {problem}")
-                if not click.confirm("The edited plan cannot be built. Edit again?", default=True):
-                    return plan
-                text = edited
-            else:
-                return replace(changed, revision=plan.revision + 1, spec_digest=plan.spec_digest)
+            again = await _typed("The edited plan cannot be built. Edit again? [Y/n]: ", elsewhere)
+            if again not in ("", "y", "yes"):
+                return shown
+            text = changed
+
+
+def edited(text: str, plan: Plan, rules: Rules) -> Plan:
+    """The edited document of a plan as its next revision, or ``plan`` where nothing was changed.
+
+    ``PlanError`` names everything for which it cannot be built.
+    """
+    changed = replace(document.parse(text), revision=plan.revision, spec_digest=plan.spec_digest)
+    if found := rules(changed):
+        raise PlanError(found)
+    return plan if changed == plan else replace(changed, revision=plan.revision + 1)
+
+
+def ruled(said: str, plan: Plan, rules: Rules) -> Plan | None:
+    """The plan to build after a word from elsewhere (:meth:`agent.store.inbox.Inbox.ruling`); ``None``: none is.
+
+    ``PlanError`` when it holds a plan that cannot be built.
+    """
+    return plan if said == BUILD else None if said == LEAVE else edited(said, plan, rules)
 
 
 def meant(options: Sequence[str], said: str) -> str:
@@ -277,6 +312,14 @@ async def _line(prompt: str, elsewhere: Callable[[], str | None] = _nothing) -> 
         click.echo()
         return None
     return data.decode("utf-8", "replace").rstrip("\r\n")
+
+
+async def _typed(prompt: str, elsewhere: Callable[[], str | None]) -> str:
+    """A word typed, as :func:`_line`; ``Abort`` at the end of input, because without it nothing can go on."""
+    line = await _line(prompt, elsewhere)
+    if line is None:
+        raise click.Abort
+    return line.strip().lower()
 
 
 def _forget_typed() -> None:

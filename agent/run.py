@@ -48,6 +48,7 @@ from graphs import dag, document, events, run_context, run_graph
 from graphs.errors import LimitReached, PathRefused, PlanError, PrerequisiteError, UserError
 from graphs.events import Event
 from graphs.ports import Human
+from graphs.run_state import fold
 from graphs.scheduler import Slots, standing
 from graphs.values import (
     Component,
@@ -174,6 +175,17 @@ def check_component(component: Component, spec: Spec | None = None) -> list[str]
     return found
 
 
+def rules_of(spec: Spec, max_components: int | None) -> Callable[[Plan], list[str]]:
+    """What an edited plan for ``spec`` must meet before it is built: gives what is wrong with one, a sentence each."""
+    rules = partial(check_component, spec=spec)
+
+    def problems(plan: Plan) -> list[str]:
+        asked = with_feedback(spec, plan.feedback) if plan.feedback else spec
+        return dag.problems(plan, asked, rules, max_components)
+
+    return problems
+
+
 def start(config: RunConfig, who: Who = NoHuman, listeners: Sequence[Listener] = ()) -> RunResult:
     """Begin a new run and see it through. Blocking; see :func:`run_async` for the errors."""
     if not config.plan_only:
@@ -199,6 +211,7 @@ def resume(
     who: Who = NoHuman,
     listeners: Sequence[Listener] = (),
     edits: Policy | None = None,
+    retry: Sequence[str] = (),
 ) -> RunResult:
     """Go on with a run: what its journal holds is not asked, built or tested again.
 
@@ -209,24 +222,38 @@ def resume(
         who: makes the one who is asked.
         listeners: are told every event.
         edits: what becomes of files edited by hand; ``None``: they stay where the run was started so.
+        retry: ids of components that failed, and are to be tried as if they had not: their models are asked anew.
     """
     info = find_run(home, prefix)
     journal = SqliteJournal.open(info.path)
     with closing(journal):
         config = _config_of(journal, home, change)
         config = replace(config, edits=edits or config.edits)
+        check_retry(journal, retry)
         _prepare(config)
         with sole_writer(config.output, home):
             check_output(config.output)
             check_newest(config.output, info.id)
             check_edits(config.output, config.edits)
-            return _drive(config, info.id, journal, who, listeners, new=False)
+            return _drive(config, info.id, journal, who, listeners, new=False, retry=retry)
 
 
 def config_of(run_dir: Path, home: Path, change: Callable[[Settings], Settings] = lambda s: s) -> RunConfig:
     """What a run was started with, its settings changed; ``UserError`` when it cannot be resumed."""
     with SqliteJournal.read(run_dir) as journal:
         return _config_of(journal, home, change)
+
+
+def check_retry(journal: JournalReader, names: Sequence[str]) -> None:
+    """``UserError`` when one of these components has not failed."""
+    components = fold(journal.events()).components if names else {}
+    failed = [name for name, state in components.items() if state.status == "failed"]
+    for name in names:
+        if name not in failed:
+            there = f"failed: {', '.join(failed)}" if failed else "none has"
+            raise UserError(
+                f"no component {name!r} of run {journal.run_dir.name} has failed, to be tried again; {there}"
+            )
 
 
 def decompose(config: RunConfig, listeners: Sequence[Listener] = ()) -> Plan:
@@ -286,12 +313,13 @@ def _drive(
     listeners: Sequence[Listener],
     *,
     new: bool,
+    retry: Sequence[str] = (),
 ) -> RunResult:
     for listener in listeners:
         journal.subscribe(listener)
     heard = {number: signal.getsignal(number) for number in STOPS}
     try:
-        result = asyncio.run(_run(config, run_id, journal, who, new=new))
+        result = asyncio.run(_run(config, run_id, journal, who, new=new, retry=retry))
         if config.settings.collect and not config.plan_only:
             _record(config, journal.run_dir, listeners)
         return result
@@ -309,7 +337,9 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-async def _run(config: RunConfig, run_id: str, journal: SqliteJournal, who: Who, *, new: bool) -> RunResult:
+async def _run(
+    config: RunConfig, run_id: str, journal: SqliteJournal, who: Who, *, new: bool, retry: Sequence[str] = ()
+) -> RunResult:
     """Set everything up, run the graph, and tell the end apart from every other end."""
     began = time.monotonic()
     result = RunResult(run_id, "failed", config.output)
@@ -320,7 +350,8 @@ async def _run(config: RunConfig, run_id: str, journal: SqliteJournal, who: Who,
     if new:
         await journal.append(_started(config, run_id, limits))
     else:
-        await journal.append(Event(events.RUN_RESUMED, body={"pid": os.getpid(), "limits": to_json(limits)}))
+        resumed = Event(events.RUN_RESUMED, body={"pid": os.getpid(), "limits": to_json(limits)})
+        await journal.append(resumed, *(Event(events.COMPONENT_RETRIED, name) for name in retry))
     await _say_at_the_start(config, journal, models)
     inbox = Inbox(journal.run_dir)
     await inbox.take_up(journal)
@@ -443,7 +474,8 @@ def _compose(
     """The objects of a run, each given to those that need it."""
     settings = config.settings
     model_slots, test_slots = Slots(settings.parallel), Slots(settings.test_slots)
-    journaled = {role: JournaledModel(model, journal, model_slots, budget) for role, model in models.items()}
+    retried = {event.component: event.ts for event in journal.events(kind=events.COMPONENT_RETRIED)}
+    journaled = {role: JournaledModel(model, journal, model_slots, budget, retried) for role, model in models.items()}
     sandbox = open_sandbox(settings.sandbox)
     language = config.spec.settings.get("language", "python")
     toolchain = open_toolchain(language, sandbox, settings.sandbox_limits, packages)

@@ -29,6 +29,7 @@ COMPONENT_DECISION = "component.decision"  # decision, reason, fault: why the lo
 COMPONENT_PASSED = "component.passed"  # proof: {...}
 COMPONENT_FAILED = "component.failed"  # proof: {...}, reason
 COMPONENT_BLOCKED = "component.blocked"  # by: id
+COMPONENT_RETRIED = "component.retried"  # its failure is forgotten, and its model is asked anew
 QUESTION_ASKED = "question.asked"  # id, text, options, key, asked: whether somebody was there to ask
 QUESTION_ANSWERED = "question.answered"  # id, answer
 COMPONENT_KEPT = "component.kept"  # proof: {...}: proven in an earlier run under the same key
@@ -40,7 +41,7 @@ INTEGRATION_STARTED = "integration.started"
 INTEGRATION_FINISHED = "integration.finished"  # verdict, entry: {...}
 PROOF_SUMMED = "proof.summed"  # covered: {requirement: [ids]}, unproven: {requirement or test id: why}
 FEEDBACK_GIVEN = "feedback.given"  # ran, worked, perfect, text
-RUN_FINISHED = "run.finished"  # status, usage, seconds, reason
+RUN_FINISHED = "run.finished"  # status (cancelled: by the user, after its process was stopped), usage, seconds, reason
 RUN_INTERRUPTED = "run.interrupted"  # reason
 NOTE = "note"  # text: something the user should read
 

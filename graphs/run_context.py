@@ -96,6 +96,8 @@ class Past:
                 self.approved = True
             case events.COMPONENT_PASSED | events.COMPONENT_KEPT:
                 self._prove(event)
+            case events.COMPONENT_RETRIED:
+                self.tried.pop(event.component, None)
             case events.COMPONENT_DECISION if "rung" in body:
                 self.granted.add((body["key"], body["rung"]))
             case events.INTEGRATION_FINISHED:
@@ -150,6 +152,7 @@ FOLDED = (
     events.PLAN_APPROVED,
     events.COMPONENT_PASSED,
     events.COMPONENT_KEPT,
+    events.COMPONENT_RETRIED,
     events.COMPONENT_DECISION,
     events.INTEGRATION_FINISHED,
     events.PROOF_SUMMED,

@@ -15,6 +15,10 @@ from graphs.text import listed, plain
 from graphs.values import Feedback, Limits, Plan, Status, Usage, Verdict, from_json
 
 
+AWAITS_APPROVAL = "waiting for approval"
+"""Phase of a run whose plan nobody has let pass yet."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A question to the user, and what became of it."""
@@ -103,6 +107,8 @@ class RunState:
         """Why it ended so."""
         self.plan: Plan | None = None
         """The revision in force."""
+        self.approved = False
+        """Whether it was let pass; what evidence makes of a plan needs no new word."""
         self.components: dict[str, State] = {}
         """Component id → what is known of it, in plan order."""
         self.settings: Mapping[str, Any] = {}
@@ -147,7 +153,7 @@ class RunState:
             events.RUN_RESUMED: self._resume,
             events.REQUIREMENTS_READ: lambda _: self._enter("decomposing"),
             events.PLAN_REVISED: self._revise,
-            events.PLAN_APPROVED: lambda _: self._enter("building"),
+            events.PLAN_APPROVED: lambda _: self._approve(),
             events.CALL_STARTED: self._send,
             events.CALL_FINISHED: self._receive,
             events.INTEGRATION_STARTED: lambda _: self._enter("testing the whole"),
@@ -235,6 +241,10 @@ class RunState:
     def _enter(self, phase: str) -> None:
         self.phase = phase
 
+    def _approve(self) -> None:
+        self.approved = True
+        self._enter("building")
+
     def _ask(self, event: Event) -> None:
         body = event.body
         number, text = str(body.get("id", "")), str(body.get("text", ""))
@@ -290,7 +300,7 @@ class RunState:
         self._span = event.ts
         self._limit(event)
         self.status, self.reason = "running", ""
-        self.phase = "building" if self.plan else "reading the spec"
+        self.phase = ("building" if self.approved else AWAITS_APPROVAL) if self.plan else "reading the spec"
         self._nothing_runs()
 
     def _revise(self, event: Event) -> None:
@@ -302,7 +312,7 @@ class RunState:
         self.plan, self.title, self.integration, self.sums = plan, plan.title, None, None
         self.revisions.append(revised(plan.revision, body))
         if before is None or body.get("author") != "evidence":
-            self.phase = "waiting for approval"
+            self.phase, self.approved = AWAITS_APPROVAL, False
         now = {c.id: c for c in plan.components}
         self._dependents = dict.fromkeys(now, ())
         self.components = {}
@@ -365,6 +375,8 @@ class RunState:
                 self._set(name, reason=str(body.get("reason", "")) or self.components[name].reason)
             case events.COMPONENT_BLOCKED:
                 self._set(name, status="blocked", step="", asks="", blocked_by=str(body.get("by", "")))
+            case events.COMPONENT_RETRIED:
+                self._forget(name)
             case events.COMMITTED:
                 self._set(name, commit=str(body.get("commit", "")))
 
@@ -373,6 +385,13 @@ class RunState:
             self._proven[name] = self.components[name]
         step, attempt = str(body.get("step", "")), _number(body, "attempt")
         self._set(name, status="running", step=step, step_attempt=attempt, asks="")
+
+    def _forget(self, name: str) -> None:
+        """The failure of a component, and that others are blocked by it."""
+        self._set(name, status="pending", reason="", fault="")
+        for other, state in self.components.items():
+            if state.status == "blocked" and state.blocked_by == name:
+                self._set(other, status="pending", blocked_by="")
 
     def _prove(self, name: str, event: Event) -> None:
         if self.components[name].status == "passed":

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -280,16 +279,15 @@ def test_status_tells_why_and_what(recorded: Place) -> None:
     assert off.splitlines()[0] == "recording  off (environment DO_NOT_TRACK)"
 
 
-def test_status_of_a_thousand_records_takes_less_than_a_second(copied: Place) -> None:
+@pytest.mark.timeout(20)
+def test_status_of_many_records_looks_at_no_text(copied: Place) -> None:
     found = the_record(copied)
-    for number in range(999):
+    for number in range(200):
         folder = records(copied) / f"{found['run']}-{number}"
         folder.mkdir()
-        for file in (RECORD, TEXTS):
-            os.link(records(copied) / found["run"] / file, folder / file)
-    began = time.process_time()
-    assert stock(copied.state).records == 1000
-    assert time.process_time() - began < 1.0
+        os.link(records(copied) / found["run"] / RECORD, folder / RECORD)
+        os.mkfifo(folder / TEXTS)  # whoever opens it waits for ever
+    assert stock(copied.state).records == 201
 
 
 def test_export_of_whole_records(recorded: Place, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import string
-import time
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -183,13 +182,11 @@ def test_a_record_keeps_its_joints_and_a_second_time_changes_nothing() -> None:
     assert (twice.record, twice.texts, twice.found) == (once.record, once.texts, {})
 
 
+@pytest.mark.timeout(60)  # quadratic time would take minutes
 @pytest.mark.parametrize("piece", ["a-", "a.", "A_KEY", "x://", "://", "a:", "token=", "eyJaaaaaaaaaa.", "sk-", "a@b."])
 def test_a_hostile_text_takes_no_longer_than_another(piece: str) -> None:
-    """Quadratic time would take minutes."""
     text = piece * (60_000 // len(piece))
-    began = time.monotonic()
-    WHO(shapes(text, Marks()), Marks())
-    assert time.monotonic() - began < 4
+    assert WHO(shapes(text, Marks()), Marks())
 
 
 def test_new_placeholders_take_no_number_that_is_taken() -> None:

@@ -35,7 +35,10 @@ def experiment(
     head = {
         "name": directory.name, "program": "p", "title": "Which?", "baseline": next(iter(rates)), "repeats": 1,
         "rule": to_json(Rule(**more)),
-        "arms": {a: {"digest": f"d-{a}", "settings": {"strategy": a, "model": model}, "exemplar_directory": None, "exemplars": {}} for a in rates},
+        "arms": {
+            a: {"digest": f"d-{a}", "settings": {"strategy": a, "model": model}, "exemplar_directory": None, "exemplars": {}}
+            for a in rates
+        },
         "tasks": {f"t{at}": {"digest": "d", "size": sizes[at % len(sizes)], "source": "folder"} for at in range(TASKS)},
     }  # fmt: skip
     open_ledger(directory, head).close()

@@ -60,7 +60,8 @@ def run(
     """Build what SPEC (a Markdown file, a directory with spec.md, or - for standard input) describes.
 
     At a terminal you are asked to let the plan pass, what components cannot settle without you, and at the end what is
-    wrong with the result. Elsewhere nothing is asked; agent answer and agent feedback say it later.
+    wrong with the result. Elsewhere nothing is asked, unless --ask-plan has the plan wait for agent approve; agent answer
+    and agent feedback say the rest later.
 
     With --json: {"version": 1, "run", "status", "output", "reason", "seconds", "usage", "entry", "components",
     "integration", "missing": [{id, status, reason}], "covered": {requirement: [ids of proven tests and examples]},
@@ -96,10 +97,11 @@ def run(
     )
     see_through(
         lambda who, listeners: start(config, who, listeners),
-        spec=asked if spec != "-" else None,
+        spec=asked if spec != "-" or not sys.stdin.isatty() else None,
         output=str(config.output),
         slots=(settings.parallel, settings.test_slots),
         asks_plan=not yes,
+        waits=settings.ask_plan,
         asks_end=not no_feedback,
         max_components=settings.max_components,
         as_json=as_json,

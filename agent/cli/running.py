@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from graphs.events import Event
     from graphs.ports import Human
     from graphs.run_state import RunState
-    from graphs.values import Component, Spec
+    from graphs.values import Spec
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,11 +84,13 @@ def ceiling_options(command: Command) -> Command:
 
 
 def human_options(command: Command) -> Command:
-    """Add ``--yes``, ``--no-feedback``, and ``--keep-edits`` or ``--overwrite-edits`` as ``edits``."""
+    """Add ``--yes``, ``--ask-plan`` as a setting, ``--no-feedback``, and ``--keep-edits`` or ``--overwrite-edits`` as ``edits``."""
     keep, overwrite = "Keep what you edited by hand, and test it.", "Replace what you edited by hand; git keeps yours."
     command = click.option("--overwrite-edits", "edits", flag_value="overwrite", help=overwrite)(command)
     command = click.option("--keep-edits", "edits", flag_value="keep", help=keep)(command)
     command = click.option("--no-feedback", is_flag=True, help="Do not ask at the end what is wrong.")(command)
+    waiting = "Where nobody is at a terminal: wait for agent approve, or the page, before building."
+    command = click.option("--ask-plan", "ask_plan", flag_value=True, type=bool, default=None, help=waiting)(command)
     return click.option("--yes", is_flag=True, help="Do not ask before building.")(command)
 
 
@@ -133,8 +135,12 @@ def carry_on(
     edits: Policy | None,
     as_json: bool,
     quiet: bool,
+    retry: Sequence[str] = (),
 ) -> None:
-    """Go on with a run, its settings changed by ``flags``, and exit as :func:`see_through` does."""
+    """Go on with a run, its settings changed by ``flags``, and exit as :func:`see_through` does.
+
+    ``retry``: components that failed, and are to be tried as if they had not.
+    """
     from dataclasses import replace
 
     from agent.cli.story import load
@@ -151,11 +157,12 @@ def carry_on(
     config = config_of(info.path, home(), change)
     policy = asked_about_edits(config.output, edits, ask=not (yes or as_json or config.edits == "keep"))
     see_through(
-        lambda who, listeners: resume(home(), info.id, change, who, listeners, policy),
+        lambda who, listeners: resume(home(), info.id, change, who, listeners, policy, retry),
         spec=config.spec,
         output=str(config.output),
         slots=(config.settings.parallel, config.settings.test_slots),
         asks_plan=not yes,
+        waits=config.settings.ask_plan,
         asks_end=not no_feedback,
         max_components=config.settings.max_components,
         as_json=as_json,
@@ -172,6 +179,7 @@ def see_through(
     slots: tuple[int, int],
     output: str = "",
     asks_plan: bool = True,
+    waits: bool = False,
     asks_end: bool = True,
     max_components: int | None = None,
     as_json: bool,
@@ -186,7 +194,8 @@ def see_through(
         spec: for validating an edited plan; ``None`` when nobody can be asked.
         slots: model and test slots shown.
         output: where the repository goes.
-        asks_plan: whether a person at a terminal must let the plan pass.
+        asks_plan: whether a person must let the plan pass, if one is at a terminal.
+        waits: whether, where nobody is, the plan waits for one elsewhere to let it pass.
         asks_end: whether a person at a terminal is asked what is wrong with the result; never with ``quiet``.
         max_components: how many components an edited plan may have; ``None``: any number.
         as_json: print one object instead of words; nothing is asked.
@@ -198,6 +207,7 @@ def see_through(
     from agent.cli.output import make_console
     from agent.human import NoHuman, Terminal
     from agent.printable import printable
+    from agent.run import rules_of
     from graphs.events import RUN_STARTED
 
     console = make_console(stderr=as_json)
@@ -214,19 +224,20 @@ def see_through(
     def who(found: Inbox) -> Human:
         nonlocal inbox
         inbox = found
-        if spec is None or as_json or not sys.stdin.isatty():
+        if spec is None:
             return NoHuman(inbox)
+        rules = rules_of(spec, max_components)
+        if as_json or not sys.stdin.isatty():
+            return NoHuman(inbox, rules if waits and asks_plan else None, lambda text: click.echo(text, err=True))
         return Terminal(
             inbox,
-            spec,
-            _checks(spec),
+            rules,
             lambda text: click.echo(printable(text)),
             view.paused,
             report=lambda: delivered(view.state, output=output, typed=typed),
             asks_plan=asks_plan,
             asks_questions=not quiet,
             asks_end=asks_end and not quiet,
-            max_components=max_components,
         )
 
     def say_what_is_kept(event: Event) -> None:
@@ -278,14 +289,6 @@ def typed(program: str) -> str:
     found = shutil.which(program)
     reached = found is not None and ours in (found, os.path.realpath(found))
     return program if reached or not os.access(ours, os.X_OK) else shlex.quote(ours)
-
-
-def _checks(spec: Spec) -> Callable[[Component], Sequence[str]]:
-    from functools import partial
-
-    from agent.run import check_component
-
-    return partial(check_component, spec=spec)
 
 
 def _result_data(result: RunResult, state: RunState) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -22,21 +22,30 @@ PART = "no fault: a piece of the answer, or a probe of the forms that the endpoi
 
 
 class JournaledModel:
-    """A :class:`Model` over another one. Nothing answered is paid for twice."""
+    """A :class:`Model` over another one. Nothing answered is paid for twice, unless the user wants it asked anew."""
 
-    def __init__(self, model: Model, journal: SqliteJournal, slots: Slots, budget: Budget) -> None:
+    def __init__(
+        self,
+        model: Model,
+        journal: SqliteJournal,
+        slots: Slots,
+        budget: Budget,
+        retried: Mapping[str, float] | None = None,
+    ) -> None:
+        """``retried``: component id → when the user had it tried anew, in seconds since the epoch; older answers are not used."""
         self.name = model.name
         self.forms = model.forms
         self._model = model
         self._journal = journal
         self._slots = slots
         self._budget = budget
+        self._retried = retried or {}
 
     async def ask(self, ask: Ask) -> Answer:
         """The journalled answer, or a new one; ``LimitReached`` when the budget does not allow it."""
         key = ask.key(self.name)
         stored = self._journal.call(key)
-        if stored is not None and stored.state == "done":
+        if stored is not None and stored.state == "done" and stored.ts > self._retried.get(ask.component, 0.0):
             return from_json(Answer, stored.response)
         async with self._slots.hold(ask.priority):
             return await self._send(key, ask)

@@ -1,8 +1,10 @@
-"""What other processes leave for a run: answers to its questions, and what the user says of its result.
+"""What other processes leave for a run: answers to its questions, whether its plan may be built, and what the user says of
+its result.
 
 One file each in ``inbox/`` of the run's directory, whole or not there at all. The journal is the truth: a message counts
 once, when it is journalled, and is deleted only after that. A process that is killed in between leaves a file behind
-that the journal already knows; the next one deletes it.
+that the journal already knows; the next one deletes it. Only that a plan is not to be built is deleted when it is handed
+out: killed then, the run asks again.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,27 +23,42 @@ from typing import Any, Literal
 
 from agent.store.journal import JournalReader, SqliteJournal
 from graphs.errors import UserError
-from graphs.events import FEEDBACK_GIVEN, NOTE, QUESTION_ANSWERED, QUESTION_ASKED, Event
+from graphs.events import (
+    FEEDBACK_GIVEN,
+    NOTE,
+    PLAN_APPROVED,
+    PLAN_REVISED,
+    QUESTION_ANSWERED,
+    QUESTION_ASKED,
+    Event,
+)
 
 DIRECTORY = "inbox"
 """Name of the directory inside a run's directory; only its owner can read it."""
 MOST_CHARACTERS = 64_000
-"""Of one message: what is longer belongs into the specification."""
+"""Of an answer or feedback: what is longer belongs into the specification."""
+MOST_PLAN_CHARACTERS = 1_000_000
+"""Of an edited plan."""
+Kind = Literal["answer", "feedback", "plan"]
+"""What a message is: an answer to a question, what is wrong with the result, or whether a plan may be built."""
+BUILD, LEAVE = "build", "leave"
+"""What is said of a plan that is let pass as it is, and of one that is not to be built; else an edited plan."""
 
-_MOST_BYTES = 1024 * 1024  # of a file: every character as two JSON escapes fits
+_MOST: Mapping[Kind, int] = {"answer": MOST_CHARACTERS, "feedback": MOST_CHARACTERS, "plan": MOST_PLAN_CHARACTERS}
+_MOST_BYTES = 12 * MOST_PLAN_CHARACTERS + 4_096  # of a file: every character as two JSON escapes fits
 _MOST_FILES = 1_000
 
 
 @dataclass(frozen=True)
 class Message:
-    """One answer, or one piece of feedback."""
+    """One answer, one piece of feedback, or one word on a plan."""
 
-    kind: Literal["answer", "feedback"]
-    """Which of the two."""
+    kind: Kind
+    """Which of them."""
     text: str
     """What was said, without blanks around it; typed by a person, so safe to hand on and not safe to print."""
     question: str = ""
-    """The id of the question it answers; empty for feedback."""
+    """The id of the question it answers, or the number of the plan's revision it is about; empty for feedback."""
     name: str = ""
     """Its file; empty until it is left. Names sort by time."""
     ts: float = 0.0
@@ -50,7 +67,7 @@ class Message:
 
 @dataclass(frozen=True)
 class _Known:
-    """What the journal says of questions and feedback."""
+    """What the journal says of questions, feedback and plans."""
 
     asked: dict[str, Event]
     """Id of a question → how it was asked."""
@@ -58,6 +75,12 @@ class _Known:
     """Id of a question → its answer."""
     feedback: list[tuple[str, float]]
     """Each text, and when it was journalled."""
+    revision: int
+    """Of the plan in force; 0 before there is one."""
+    approved: float
+    """When a plan was last let pass, in seconds since the epoch; 0 when none was."""
+    passes: bool
+    """Whether the plan in force was let pass."""
 
 
 class Inbox:
@@ -68,14 +91,14 @@ class Inbox:
         self.path = run_dir / DIRECTORY
         self._handed_out: set[str] = set()
 
-    def leave(self, kind: Literal["answer", "feedback"], text: str, question: str = "") -> None:
+    def leave(self, kind: Kind, text: str, question: str = "") -> None:
         """Leave a message; it is on the disk when this returns. ``UserError`` when it is empty, too long or cannot be kept."""
         text = _clean(text)
         if not text:
             raise UserError(f"the {kind} is empty; say something")
-        if len(text) > MOST_CHARACTERS:
+        if len(text) > (most := _MOST[kind]):
             raise UserError(
-                f"the {kind} has {len(text)} characters, and {MOST_CHARACTERS} is the most; put the rest into the specification"
+                f"the {kind} has {len(text)} characters, and {most} is the most; put the rest into the specification"
             )
         now = time.time_ns()
         name = f"{now:020d}-{os.getpid()}-{secrets.token_hex(4)}.json"
@@ -119,12 +142,24 @@ class Inbox:
         self._handed_out |= {m.name for m in left if m.text == left[0].text}
         return left[0].text
 
+    def ruling(self, revision: int) -> str | None:
+        """What was said last of that revision of the plan and this object has not handed out yet: ``BUILD``, ``LEAVE`` or an
+        edited plan (a document that is still to be read and checked)."""
+        about = [m for m in self.waiting() if m.kind == "plan" and m.question == str(revision)]
+        left = [m for m in about if m.name not in self._handed_out]
+        if not left:
+            return None
+        self._handed_out |= {m.name for m in left}
+        if left[-1].text == LEAVE:
+            self._delete(about)
+        return left[-1].text
+
     async def take_up(self, journal: SqliteJournal) -> None:
         """Journal all that waits, as if it had been said to this process, and delete it.
 
-        The latest of several answers to a question counts.
+        The latest of several answers to a question counts. What is said of a plan waits on until the run asks for it.
         """
-        if waiting := await self.settle(journal):
+        if waiting := [m for m in await self.settle(journal) if m.kind != "plan"]:
             known = _known(journal)
             await journal.append(*(_fact(message, known) for message in waiting))
             self._delete(waiting)
@@ -151,7 +186,7 @@ class Inbox:
             about = message.kind, message.question or message.text
             if about in waiting:
                 done.append(waiting[about])
-                if message.question:
+                if message.kind == "answer":
                     notes.append(f"of several answers to {message.question} the latest counts")
             waiting[about] = message
         said = {event.body.get("text") for event in journal.events(kind=NOTE)}
@@ -205,13 +240,14 @@ def _parsed(name: str, data: bytes) -> Message:
         raise ValueError("it is not JSON") from None
     if not isinstance(body, dict) or set(body) != {"kind", "text", "question", "ts"}:
         raise ValueError("it has not the keys of a message")
-    kind, text, question, ts = body["kind"], body["text"], body["question"], body["ts"]
-    if kind not in ("answer", "feedback") or not isinstance(text, str) or not isinstance(question, str):
+    kind = next((known for known in _MOST if known == body["kind"]), None)
+    text, question, ts = body["text"], body["question"], body["ts"]
+    if kind is None or not isinstance(text, str) or not isinstance(question, str):
         raise ValueError("it has not the values of a message")
-    if not isinstance(ts, float) or not math.isfinite(ts) or bool(question) != (kind == "answer"):
+    if not isinstance(ts, float) or not math.isfinite(ts) or bool(question) != (kind != "feedback"):
         raise ValueError("it has not the values of a message")
     text = _clean(text)
-    if not text or len(text) > MOST_CHARACTERS or len(question) > 100:
+    if not text or len(text) > _MOST[kind] or len(question) > 100:
         raise ValueError("its text is empty or too long")
     return Message(kind, text, _clean(question), name, ts)
 
@@ -222,16 +258,24 @@ def _clean(text: str) -> str:
 
 
 def _known(journal: JournalReader) -> _Known:
-    known = _Known({}, {}, [])
+    asked: dict[str, Event] = {}
+    answered: dict[str, str] = {}
+    feedback: list[tuple[str, float]] = []
     for event in journal.events(kind=(QUESTION_ASKED, QUESTION_ANSWERED, FEEDBACK_GIVEN)):
         body: Any = event.body
         if event.kind == QUESTION_ASKED:
-            known.asked[str(body.get("id"))] = event
+            asked[str(body.get("id"))] = event
         elif event.kind == QUESTION_ANSWERED:
-            known.answered[str(body.get("id"))] = str(body.get("answer", ""))
+            answered[str(body.get("id"))] = str(body.get("answer", ""))
         else:
-            known.feedback.append((str(body.get("text", "")), event.ts))
-    return known
+            feedback.append((str(body.get("text", "")), event.ts))
+    revision, approved, passes = 0, 0.0, False
+    for head in journal.heads(kind=(PLAN_REVISED, PLAN_APPROVED)):
+        if head.kind == PLAN_REVISED:
+            revision, passes = head.revision, False
+        else:
+            approved, passes = head.ts, True
+    return _Known(asked, answered, feedback, revision, approved, passes)
 
 
 def _settled(message: Message, known: _Known) -> tuple[bool, str]:
@@ -240,6 +284,13 @@ def _settled(message: Message, known: _Known) -> tuple[bool, str]:
         # The same words a second time, before anything came of them, say nothing more.
         return any(text == message.text and ts >= message.ts for text, ts in known.feedback), ""
     question = message.question
+    if message.kind == "plan":
+        if known.approved >= message.ts:
+            return True, ""  # that was it, or somebody else was quicker
+        if question != str(known.revision):
+            return True, f"what was said of revision {question} of the plan is dropped, because the plan is another now"
+        late = f"what was said of revision {question} of the plan is dropped, because it was let pass before"
+        return (True, late) if known.passes else (False, "")
     if question not in known.asked:
         return True, f"an answer to {question!r} is dropped, because that was never asked"
     if question not in known.answered:
