@@ -35,6 +35,8 @@ class Place:
     """Holds everything."""
     env: dict[str, str] = field(default_factory=dict)
     """Added to the environment of each command."""
+    collects: bool = False
+    """Whether runs are recorded in the dataset, as they are by default; takes time, and is what few tests are about."""
 
     def __post_init__(self) -> None:
         self.work.mkdir(parents=True)
@@ -71,6 +73,7 @@ class Place:
             "PYTHONPATH": str(ROOT),
             "OLLAMA_HOST": "127.0.0.1:9",  # the port where nothing listens
             "AGENT_MUTANTS": "0",  # seconds for each component: tests of strength switch them on
+            **({} if self.collects else {"AGENT_COLLECT": "0"}),
             **self.env,
             **more,
         }

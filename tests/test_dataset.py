@@ -62,9 +62,17 @@ def the_record(place: Place) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture
+def place(place: Place) -> Place:
+    """Where runs are recorded."""
+    place.collects = True
+    return place
+
+
 @pytest.fixture(scope="module")
 def recorded(shared_place: Place, bubblewrap: None) -> Place:
     """A whole run of a recording, the key of whose environment and an entry of whose .env stand in the specification."""
+    shared_place.collects = True
     spec = DEMO.spec.read_text("utf-8") + f"\nThe key is {SECRET}, or {CODED}, and the region eu-west-17.\n"
     (shared_place.work / "spec.md").write_text(spec, "utf-8")
     (shared_place.work / ".env").write_text("REGION=eu-west-17\n")
@@ -85,7 +93,7 @@ def again(recorded: Place) -> tuple[Path, dict[str, str], Path]:
 @pytest.fixture
 def copied(recorded: Place, tmp_path: Path) -> Place:
     """Its records, for a test to change."""
-    place = Place(tmp_path / "copied")
+    place = Place(tmp_path / "copied", collects=True)
     shutil.copytree(records(recorded), records(place))
     return place
 
