@@ -36,30 +36,40 @@ Rules = Callable[[Plan], Sequence[str]]
 
 
 class NoHuman:
-    """Nobody is at a terminal: every plan is let pass, or waits for the inbox; questions get only what the inbox holds."""
+    """Nobody is at a terminal: plans and questions get only what the inbox holds, and what it is silent about passes."""
 
     def __init__(
-        self, inbox: Inbox, rules: Rules | None = None, show: Callable[[str], None] = lambda text: None
+        self,
+        inbox: Inbox,
+        rules: Rules = lambda plan: (),
+        show: Callable[[str], None] = lambda text: None,
+        *,
+        waits: bool = False,
     ) -> None:
         """
         Args:
             inbox: of the run.
-            rules: where given, plans wait until somebody elsewhere lets them pass; an edited one must meet these.
-            show: says what is waited for.
+            rules: that an edited plan must meet.
+            show: prints text.
+            waits: whether a plan waits until somebody elsewhere has said whether it may be built.
         """
         self._inbox = inbox
         self._rules = rules
         self._show = show
+        self._waits = waits
 
     async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
         """The plan as it is, or what somebody elsewhere makes of it."""
-        if self._rules is None:
-            return plan
-        self._show(f"The plan waits for you: agent approve {self._inbox.path.parent.name}, or on the page of agent ui")
+        if self._waits:
+            self._show(
+                f"The plan waits for you: agent approve {self._inbox.path.parent.name}, or on the page of agent ui"
+            )
         while True:
             if (said := self._inbox.ruling(plan.revision)) is not None:
                 with suppress(PlanError):  # it was checked before it was left: whoever wrote this will try again
                     return ruled(said, plan, self._rules)
+            elif not self._waits:
+                return plan
             await asyncio.sleep(_POLL_SECONDS)
 
     def present(self) -> bool:
@@ -101,7 +111,8 @@ class Terminal(NoHuman):
             asks_questions: whether questions of components are asked.
             asks_end: whether the result is to be judged.
         """
-        super().__init__(inbox, rules if asks_plan else None, show)
+        super().__init__(inbox, rules, show)
+        self._asks_plan = asks_plan
         self._paused = paused
         self._report = report
         self._asks_questions = asks_questions
@@ -111,10 +122,10 @@ class Terminal(NoHuman):
 
     async def approve(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
         """Ask until the plan is let pass, here or elsewhere, or the person stops; an edited plan is validated like any other."""
-        if self._rules is None:
-            return plan
+        if not self._asks_plan:
+            return await super().approve(plan, notes)
         with self._paused():
-            return await self._approved(plan, notes, self._rules)
+            return await self._approved(plan, notes)
 
     def present(self) -> bool:
         """Whether questions of components are asked here."""
@@ -199,7 +210,7 @@ class Terminal(NoHuman):
             lines.append(line)
         return "\n".join(lines).strip()
 
-    async def _approved(self, plan: Plan, notes: Sequence[str], rules: Rules) -> Plan | None:
+    async def _approved(self, plan: Plan, notes: Sequence[str]) -> Plan | None:
         elsewhere = partial(self._inbox.ruling, plan.revision)
         shown = plan
         while True:
@@ -214,10 +225,10 @@ class Terminal(NoHuman):
                 if answer in ("n", "no", "q", "quit"):
                     return None
                 if answer in ("e", "edit"):
-                    shown = await self._edited(plan, shown, rules, elsewhere)
+                    shown = await self._edited(plan, shown, elsewhere)
             except _Elsewhere as said:
                 try:
-                    decided = ruled(said.text, plan, rules)
+                    decided = ruled(said.text, plan, self._rules)
                 except PlanError as error:  # it was checked before it was left, so this is no word of a person
                     self._show(f"\nWhat was left for this plan is of no use: {plain(str(error), 300)}")
                     continue
@@ -225,14 +236,14 @@ class Terminal(NoHuman):
                 self._show(f"\nThe plan was {what} elsewhere.")
                 return decided
 
-    async def _edited(self, plan: Plan, shown: Plan, rules: Rules, elsewhere: Callable[[], str | None]) -> Plan:
+    async def _edited(self, plan: Plan, shown: Plan, elsewhere: Callable[[], str | None]) -> Plan:
         text = document.dump(shown)
         while True:
             changed = await in_daemon_thread(click.edit, text, extension=".yaml")
             if changed is None or changed == text:
                 return shown
             try:
-                return edited(changed, plan, rules)
+                return edited(changed, plan, self._rules)
             except PlanError as error:
                 for problem in error.problems:
                     self._show(f"- {problem}")

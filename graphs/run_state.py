@@ -14,7 +14,6 @@ from graphs.status import SIGNS, Case, Level, State, describe
 from graphs.text import listed, plain
 from graphs.values import Feedback, Limits, Plan, Status, Usage, Verdict, from_json
 
-
 AWAITS_APPROVAL = "waiting for approval"
 """Phase of a run whose plan nobody has let pass yet."""
 
@@ -145,9 +144,7 @@ class RunState:
         self._proven: dict[str, State] = {}
         """Those that were proven and are worked on once more, as they were before."""
         self._counted: set[str] = set()
-        self._seconds = 0.0
-        self._span = 0.0
-        self._last = 0.0
+        self._seconds = self._span = self._last = 0.0
         self._handlers: Mapping[str, Callable[[Event], None]] = {
             events.RUN_STARTED: self._start,
             events.RUN_RESUMED: self._resume,

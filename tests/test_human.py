@@ -6,19 +6,20 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.human import NoHuman, Terminal, meant
-from agent.store.inbox import Inbox
-from graphs.values import Component, Contract, Feedback, Plan, Question, Spec
+from agent.store.inbox import BUILD, LEAVE, Inbox
+from graphs import document
+from graphs.values import Component, Contract, Feedback, Plan, Question
 from tests import conftest
 from tests.conftest import Place
 
-PLAN = Plan("t", (Component("a", "Does it.", ("a.py",), Contract()),))
-SPEC = Spec("t", "text", "digest")
+PLAN = Plan("t", (Component("a", "Does it.", ("a.py",), Contract({"a.py": "x: int"}, "Works.")),), revision=1)
 PROMPT, RAN, WORKED, PERFECT, WRONG = (
     "Your answer (",
     "Did it run?",
@@ -33,7 +34,8 @@ from pathlib import Path
 from agent.human import Terminal
 from agent.printable import printable
 from agent.store.inbox import Inbox
-from graphs.values import Plan, Question, Spec, from_json, to_json
+from graphs import document
+from graphs.values import Plan, Question, from_json, to_json
 
 asked, wait = json.loads(sys.argv[1]), float(sys.argv[2])
 
@@ -45,11 +47,13 @@ def paused():
     finally:
         print("<back>", flush=True)
 
-human = Terminal(Inbox(Path("run")), Spec("t", "text", "d"), lambda c: [], lambda text: print(printable(text), flush=True),
-                 paused, report=lambda: "<report>")
+human = Terminal(Inbox(Path("run")), lambda plan: ["it has no parts"] * (not plan.components),
+                 lambda text: print(printable(text), flush=True), paused, report=lambda: "<report>")
 
 async def main():
     time.sleep(wait)
+    if isinstance(asked, dict):
+        return await human.approve(document.from_data(asked), ["<note>"])
     if not asked:
         return await human.judge(Plan("t", ()), {}, None)
     return await asyncio.gather(*(human.ask(from_json(Question, q)) for q in asked))
@@ -60,14 +64,17 @@ print("RESULT", json.dumps(to_json(result)), flush=True)
 
 
 class Asked:
-    """A program at a terminal that asks these questions at once, or to judge the result when there are none."""
+    """A program at a terminal that asks these questions at once, or to judge the result when there are none, or to let
+    ``plan`` pass."""
 
-    def __init__(self, place: Place, *questions: Question, wait: float = 0.0) -> None:
+    def __init__(self, place: Place, *questions: Question, wait: float = 0.0, plan: Plan | None = None) -> None:
         self.place = place
         (place.work / "run").mkdir(exist_ok=True)
         self.inbox = Inbox(place.work / "run")
         data = json.dumps(
-            [{"id": q.id, "component": q.component, "text": q.text, "options": q.options} for q in questions]
+            document.to_data(plan)
+            if plan
+            else [{"id": q.id, "component": q.component, "text": q.text, "options": q.options} for q in questions]
         )
         self.terminal = conftest.Terminal(place, data, str(wait), program=("-c", PROGRAM))
 
@@ -230,7 +237,82 @@ def test_feedback_that_is_there_already_is_taken_without_a_question(place: Place
     assert "<paused>" not in asked.screen
 
 
+# -- whether a plan may be built
+
+
+EDITED = replace(PLAN, components=(replace(PLAN.components[0], purpose="Does it well."),))
+BUILD_IT = "Build this plan?"
+
+
+@pytest.mark.parametrize(
+    ("typed", "built"), [("\n", True), ("y\n", True), ("YES\n", True), ("n\n", False), ("quit\n", False)]
+)
+def test_a_plan_is_let_pass_or_not_at_the_terminal(place: Place, typed: str, built: bool) -> None:
+    asked = Asked(place, plan=PLAN)
+    asked.says((BUILD_IT, "what\n"), (BUILD_IT, typed))
+    assert (asked.result is not None) == built
+    assert asked.screen.count("<note>") == 2
+    assert "<paused>" in asked.screen
+
+
+@pytest.mark.parametrize(
+    ("said", "purpose", "words"),
+    [
+        (BUILD, "Does it.", "The plan was approved elsewhere."),
+        (document.dump(EDITED), "Does it well.", "The plan was edited and approved elsewhere."),
+        (LEAVE, None, "The plan was declined elsewhere."),
+    ],
+)
+def test_a_word_from_elsewhere_takes_the_question_down(
+    place: Place, said: str, purpose: str | None, words: str
+) -> None:
+    asked = Asked(place, plan=PLAN)
+    asked.says((BUILD_IT, "half a wo"))
+    asked.inbox.leave("plan", BUILD, "2")  # of another revision, so about another plan
+    asked.inbox.leave("plan", said, "1")
+    result = asked.result
+    assert (result and result["components"][0]["purpose"]) == purpose
+    assert words in asked.screen
+    if purpose == "Does it well.":
+        assert result["revision"] == 2
+
+
+def test_what_cannot_be_built_is_not_taken_from_elsewhere(place: Place) -> None:
+    asked = Asked(place, plan=PLAN)
+    asked.says((BUILD_IT, ""))
+    asked.inbox.leave("plan", "components: \x1b[2J", "1")
+    asked.says(("is of no use", ""), (BUILD_IT, ""))
+    asked.terminal.read_until(BUILD_IT, 2)
+    asked.terminal.type("n\n")
+    assert asked.result is None
+    assert "\x1b" not in asked.screen
+
+
 # -- nobody there
+
+
+@pytest.mark.parametrize(
+    ("said", "purpose"), [(BUILD, "Does it."), (document.dump(EDITED), "Does it well."), (LEAVE, None)]
+)
+def test_where_nobody_is_there_a_plan_can_wait_for_a_word_from_elsewhere(
+    tmp_path: Path, said: str, purpose: str | None
+) -> None:
+    shown: list[str] = []
+    human = NoHuman(Inbox(tmp_path), lambda plan: [], shown.append, waits=True)
+
+    async def wait() -> Plan | None:
+        waiting = asyncio.create_task(human.approve(PLAN, []))
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        Inbox(tmp_path).leave("plan", "no: [plan", "1")
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        Inbox(tmp_path).leave("plan", said, "1")
+        return await waiting
+
+    built = asyncio.run(wait())
+    assert (built and built.components[0].purpose) == purpose
+    assert [f"agent approve {tmp_path.name}" in text for text in shown] == [True]
 
 
 def silent(run_dir: Path) -> NoHuman:
@@ -241,13 +323,15 @@ def quiet(run_dir: Path) -> NoHuman:
     def refuse(*_: Any) -> Any:
         raise AssertionError("nothing is shown, nothing paused")
 
-    return Terminal(Inbox(run_dir), SPEC, refuse, refuse, refuse, asks_plan=False, asks_questions=False, asks_end=False)
+    return Terminal(Inbox(run_dir), refuse, refuse, refuse, asks_plan=False, asks_questions=False, asks_end=False)
 
 
 @pytest.mark.parametrize("who", [silent, quiet])
 def test_where_nobody_is_asked_only_what_is_there_counts(tmp_path: Path, who: Callable[[Path], NoHuman]) -> None:
     human, inbox = who(tmp_path), Inbox(tmp_path)
     assert asyncio.run(human.approve(PLAN, [])) is PLAN
+    inbox.leave("plan", LEAVE, "1")
+    assert [asyncio.run(human.approve(PLAN, [])) for _ in range(2)] == [None, PLAN]
     assert not human.present()
     assert asyncio.run(human.ask(Q1)) is None
     assert asyncio.run(human.judge(PLAN, {}, None)) is None

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.store.inbox import DIRECTORY, MOST_CHARACTERS, Inbox, _parsed
+from agent.store.inbox import BUILD, DIRECTORY, LEAVE, MOST_CHARACTERS, Inbox, _parsed
 from agent.store.journal import SqliteJournal
 from graphs.errors import UserError
 from graphs.events import FEEDBACK_GIVEN, NOTE, QUESTION_ANSWERED, QUESTION_ASKED, Event
@@ -57,6 +57,34 @@ def test_an_inbox_nobody_wrote_to_is_empty_and_leaves_no_trace(tmp_path: Path) -
         assert (inbox.waiting(), inbox.answer("Q1"), inbox.feedback()) == ([], None, None)
         assert facts(journal, NOTE, QUESTION_ANSWERED, FEEDBACK_GIVEN) == []
     assert not inbox.path.exists()
+
+
+REVISED, PASSED_ON = Event("plan.revised", revision=1), Event("plan.approved", revision=1)
+
+
+def test_a_word_on_a_plan_waits_until_that_plan_asks_for_it(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path)
+    with journal_of(tmp_path, REVISED) as journal:
+        inbox.leave("plan", BUILD, "2")
+        inbox.leave("plan", LEAVE, "1")
+        inbox.leave("plan", BUILD, "1")
+        asyncio.run(inbox.take_up(journal))
+        assert [m.question for m in inbox.waiting()] == ["1"], "the last word on a plan counts"
+        assert "revision 2 of the plan is dropped" in " ".join(notes(journal))
+        assert [inbox.ruling(1), inbox.ruling(1), Inbox(tmp_path).ruling(1)] == [BUILD, None, BUILD]
+        asyncio.run(journal.append(PASSED_ON))
+        asyncio.run(inbox.take_up(journal))
+        assert names(inbox) == []
+        inbox.leave("plan", LEAVE, "1")
+        asyncio.run(inbox.take_up(journal))
+        assert names(inbox) == []
+        assert [note for note in notes(journal) if "let pass before" in note]
+
+
+def test_that_a_plan_is_not_to_be_built_is_said_once(tmp_path: Path) -> None:
+    Inbox(tmp_path).leave("plan", BUILD, "1")
+    Inbox(tmp_path).leave("plan", LEAVE, "1")
+    assert [Inbox(tmp_path).ruling(1), Inbox(tmp_path).ruling(1)] == [LEAVE, None], "a resumed run asks anew"
 
 
 def test_messages_are_private_and_read_back_in_order(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def answer(words: tuple[str, ...], as_json: bool) -> None:
     path = _find(run)
     state, inbox = load(path), Inbox(path)
     open_questions = state.open_questions()
-    question = _question(state, open_questions, number, path.name) if number else None
+    question = open_question(state, number, path.name) if number else None
     if question is not None and text is not None:
         said = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text
         inbox.leave("answer", meant(question.options, said), question.id)
@@ -89,9 +89,11 @@ def _find(run: str | None) -> Path:
     raise UserError("no run has an open question; name one to see what it has asked: agent answer RUN")
 
 
-def _question(state: RunState, open_questions: list[Asked], number: str, run: str) -> Asked:
+def open_question(state: RunState, number: str, run: str) -> Asked:
+    """The question of that number; ``UserError`` when the run has not asked it, or it needs no answer any more."""
     from graphs.text import plain
 
+    open_questions = state.open_questions()
     asked = state.questions.get(number)
     there = ", ".join(q.id for q in open_questions)
     open_ones = f"open: {there}" if there else "none is open"

@@ -46,7 +46,7 @@ def feedback(
     from agent.store.runs import find_run, home
 
     info = find_run(home(), run)
-    _check(info)
+    check_feedback(info)
     flag_values(flags)  # a bad one is said before anything is left
     said = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text
     inbox = Inbox(info.path)
@@ -67,7 +67,7 @@ def feedback(
         click.echo(f"run {info.id} is going on; it takes that up at its end")
 
 
-def _check(info: RunInfo) -> None:
+def check_feedback(info: RunInfo) -> None:
     """``UserError`` for a run that has nothing one could say something about."""
     from agent.hand_edits import check_newest
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from rich.control import Control
 from rich.live import Live
+from rich.live_render import LiveRender
+from rich.segment import Segment
 from rich.text import Text
 
 from agent.cli.story import ENDS, amount, cause, change, clock, duration, money, spent, tell, unproven
 from graphs import events
 from graphs.draw import Branch, branches
-from graphs.run_state import RunState
+from graphs.run_state import AWAITS_APPROVAL, RunState
 from graphs.status import SIGNS, State, describe
 from graphs.text import cells, names, plain, shortened
 from graphs.values import Status
@@ -23,7 +28,7 @@ from graphs.values import Status
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderResult
 
     from graphs.events import Event
 
@@ -39,16 +44,121 @@ STYLES: dict[Status, str] = {
 }
 """Status → rich style; the sign says the same without colour."""
 
-_FIRST: tuple[Status, ...] = ("waiting", "running", "failed", "ready", "blocked", "pending", "passed", "skipped")
 _WORDS: dict[Status, str] = {"pending": "not started", "waiting": "asking you"}
+_SUMMED: Mapping[Status, str] = {
+    "waiting": "asking you",
+    "running": "running",
+    "failed": "failed",
+    "passed": "proven",
+    "blocked": "blocked",
+    "ready": "waiting for a slot",
+    "pending": "waiting",
+    "skipped": "skipped",
+}
+"""Status → the word for those that have no row of their own, the most urgent first."""
 _UNTOLD = {events.COMPONENT_READY, events.COMMITTED, events.COMPONENT_STARTED}
 _TESTING = ("red", "check", "strength")
 """Steps that run tests; what comes of them is told, and not that they begin."""
 _REFRESHES_PER_SECOND = 4
 _MOST_UNPROVEN = 8
 """Rows of the summary for what is not proven; ``agent show`` has all."""
-_DIRECT_ROWS = 5
-"""Rows of the terminal that the tree leaves alone: head, foot and the line the cursor is on."""
+_MOST_FIGURES = 4
+"""Lines of the head for what was used and what is left: that must stay in sight on a narrow terminal, too."""
+
+
+class _Anchored(LiveRender):
+    """A picture that finds its beginning again on a terminal that was resized since it was drawn.
+
+    Terminals wrap lines anew when they become narrower, push the uppermost out of sight when they become lower, and some fetch them
+    back when they become higher.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__("")
+        self._console = console
+        self._size = console.size
+        self._widths: list[int] = []
+        self._hidden = 0
+        """Rows of earlier pictures that were pushed out of sight, right above the first line on the screen."""
+
+    def position_cursor(self) -> Control:
+        """What leads from the end of the last picture to its beginning, and wipes it out."""
+        now, before = self._console.size, self._size
+        if now != before and self._shape is not None:
+            rows = sum(max(math.ceil(width / max(now.width, 1)), 1) for width in self._widths)
+            back = min(self._hidden, max(now.height - before.height, 0))
+            self._hidden += max(rows - now.height, 0) - back
+            self._shape = (now.width, rows + back)
+        return super().position_cursor()
+
+    def printed(self) -> None:
+        """Say that something else was printed above: nothing of an earlier picture is right there any more."""
+        self._hidden = 0
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        drawn = [part for part in super().__rich_console__(console, options) if isinstance(part, Segment)]
+        self._widths = [Segment.get_line_length(line) for line in Segment.split_lines(drawn)]
+        self._size = options.size
+        yield from drawn
+
+
+class _Picture(Live):
+    """rich's live display, but sane on a terminal that is resized, is lost, or is left by a killed process."""
+
+    def __init__(self, view: LiveView, console: Console, transient: bool) -> None:
+        super().__init__(
+            view,
+            console=console,
+            refresh_per_second=_REFRESHES_PER_SECOND,
+            transient=transient,
+            # What is sent to a file goes there, and not onto the terminal.
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=sys.stderr.isatty(),
+        )
+        self._anchored = self._live_render = _Anchored(console)
+
+    def start(self, refresh: bool = False) -> None:
+        super().start(refresh)
+        self.console.show_cursor(True)  # nobody would show it again after a kill
+
+    def refresh(self) -> None:
+        with suppress(OSError):  # the terminal is gone: no reason to end a run that is paid for
+            super().refresh()
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        made = super().process_renderables(renderables)
+        if not all(isinstance(one, Control) for one in renderables):
+            self._anchored.printed()
+        return made
+
+
+class _Ceiling:
+    """How long the process at work has worked, as its ceiling of seconds counts: waiting for the plan to be let pass does not.
+
+    Every process of a run begins anew (``Limits.max_seconds``).
+    """
+
+    def __init__(self, awaits: bool) -> None:
+        self._since = 0.0
+        self._stood = 0.0
+        self._standing = 0.0
+        self._awaits = awaits
+
+    def apply(self, event: Event) -> None:
+        """Take in one event."""
+        if event.kind in (events.RUN_STARTED, events.RUN_RESUMED):
+            self._since, self._stood = event.ts, 0.0
+            self._standing = event.ts if self._awaits else 0.0
+        elif event.kind == events.PLAN_REVISED and event.body.get("author") != "evidence":
+            self._awaits = True
+            self._standing = self._standing or event.ts
+        elif event.kind == events.PLAN_APPROVED:
+            self._stood += event.ts - self._standing if self._standing else 0.0
+            self._awaits, self._standing = False, 0.0
+
+    def seconds(self, now: float) -> float:
+        """Until ``now``, in seconds since the epoch; 0 before the process has begun."""
+        return max((self._standing or now) - self._since - self._stood, 0.0) if self._since else 0.0
 
 
 class LiveView:
@@ -66,6 +176,7 @@ class LiveView:
         state: RunState | None = None,
         quiet: bool = False,
         transient: bool = False,
+        elsewhere: bool = False,
         model_slots: int = 0,
         test_slots: int = 0,
         now: Callable[[], float] = time.time,
@@ -77,6 +188,7 @@ class LiveView:
             state: what happened before (a resumed run); grows with each event.
             quiet: print nothing.
             transient: leave no picture behind on a terminal.
+            elsewhere: what the run asks is answered elsewhere, and the picture says how.
             model_slots: calls to the model at once, at most; 0 when unknown.
             test_slots: test runs at once, at most; 0 when unknown.
             now: seconds since the epoch.
@@ -88,26 +200,28 @@ class LiveView:
         """Names the run; empty until it is known."""
         self._quiet = quiet
         self._transient = transient
+        self._elsewhere = elsewhere
         self._slots = (model_slots, test_slots)
         self._now = now
         self._guard = threading.RLock()
+        self._draws = console.is_terminal and not console.is_dumb_terminal
         self._live: Live | None = None
         self._drawn: tuple[object, Sequence[Branch]] = (None, ())
+        self._ceiling = _Ceiling(self.state.plan is not None and not self.state.approved)
 
     def __enter__(self) -> LiveView:
-        if self._console.is_terminal and not self._quiet:
-            self._live = Live(
-                self, console=self._console, refresh_per_second=_REFRESHES_PER_SECOND, transient=self._transient
-            )
+        if self._draws and not self._quiet:
+            self._live = _Picture(self, self._console, self._transient)
             self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live is not None:
+            with suppress(OSError):
+                live.stop()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -121,72 +235,116 @@ class LiveView:
             if live is not None:
                 self.__enter__()
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Draw nothing for as long as the block lasts: it changes ``state``. Nothing is to be printed in it."""
+        with self._guard:
+            yield
+
     def on_event(self, event: Event) -> None:
         """Take in one event and show what it changes."""
         with self._guard:
             self.state.apply(event)
+        try:
+            self.show(event)
+        except OSError:  # nobody reads on, or a full disk: no reason to end a run that is paid for
+            self._quiet = True
+
+    def show(self, event: Event, told: bool = True) -> None:
+        """Show an event that ``state`` knows already. ``OSError`` where nothing can be printed.
+
+        ``told``: whether it is told in words where that is due, and not only counted.
+        """
+        with self._guard:
+            self._ceiling.apply(event)
             if not self.run_id and event.kind == events.RUN_STARTED:
                 self.run_id = str(event.body.get("run", ""))
-            seen = self._console.is_terminal and event.kind != events.NOTE  # the tree shows all but notes
-            line = "" if self._quiet or seen or _untold(event) else tell(event)
+            seen = self._draws and event.kind != events.NOTE  # the tree shows all but notes
+            line = "" if not told or self._quiet or seen or _untold(event) else tell(event)
+            at = clock(self.state.elapsed(event.ts or self._now()))
         if line:
             who = f"{plain(event.component, 40)}: " if event.component else ""
-            at = clock(self.state.elapsed(event.ts or self._now()))
-            try:
-                self._console.print(Text(f"{at:>7}  {who}{line}"), soft_wrap=True)
-            except OSError:  # nobody reads on, or a full disk: no reason to end a run that is paid for
-                self._quiet = True
+            self._console.print(Text(f"{at:>7}  {who}{line}"), soft_wrap=True)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with self._guard:
             width = min(options.max_width, console.width)
-            yield from self._head(width)
-            yield from self._rows(width, max(console.height - _DIRECT_ROWS, 3))
+            room = max(console.height - 1, 1)  # the cursor has a line of its own
+            head = [_line(words, style, width) for words, style in self._head(width, max(room // 3, 1))][:room]
+            yield from head
+            yield from self._rows(width, room - len(head))
+            if self._live is not None:
+                yield Text()  # what is typed, or printed after a kill, does not run into the picture
 
-    def _head(self, width: int) -> Iterator[Text]:
+    def _head(self, width: int, most: int) -> Iterator[tuple[str, str]]:
+        """Lines and their styles; at most ``most`` of them for figures."""
         state, (model_slots, test_slots) = self.state, self._slots
-        title = plain(state.title, max(width - cells(self.run_id) - 3, 10)) or "…"
-        yield _line(f"{title}" + (f" · {plain(self.run_id, 60)}" if self.run_id else ""), "bold", width)
+        title = plain(state.title, max(width - cells(self.run_id) - 4, 10)) or "…"
+        yield f"{title}" + (f" · {plain(self.run_id, 60)}" if self.run_id else ""), "bold"
         counts = state.counts()
         parts = [state.phase or ENDS.get(state.status, plain(state.status, 40))]
         if counts["waiting"]:
             parts.append(f"asking you {counts['waiting']}")
         if state.components:
             parts.append(f"{counts['passed']}/{len(state.components)} proven")
-        parts.append(clock(state.elapsed(self._now())))
         parts += self._used()
         if state.status == "running":
             testing = sum(s.status == "running" and s.step in _TESTING for s in state.components.values())
             parts.append(f"model {len(state.in_flight)}" + (f"/{model_slots}" if model_slots else ""))
             parts.append(f"tests {testing}" + (f"/{test_slots}" if test_slots else ""))
-        # Two lines when one is too narrow: what is used must stay in sight.
-        lines = _wrapped(parts, width)
-        for line in lines:
-            yield _line(line, "", width)
+        for line in _wrapped(parts, width)[: min(_MOST_FIGURES, most)]:
+            yield line, ""
+        if self._elsewhere and state.status == "running" and (command := self._command()):
+            yield command, STYLES["waiting"]
 
     def _used(self) -> list[str]:
-        usage, limits = self.state.usage, self.state.limits
-        used = money(usage.usd) + (f" of ${limits.max_usd:.2f}" if limits.max_usd is not None else "")
-        tokens = amount(usage.tokens) + (f" of {amount(limits.max_tokens)}" if limits.max_tokens is not None else "")
-        return [used, f"{tokens} tokens"]
+        """What was spent of time, money and tokens, and what is left of the ceilings."""
+        usage, limits, now = self.state.usage, self.state.limits, self._now()
+        left = ""
+        if self.state.status == "running" and limits.max_seconds is not None and math.isfinite(limits.max_seconds):
+            left = clock(limits.max_seconds - self._ceiling.seconds(now))
+        parts = [_of(clock(self.state.elapsed(now)), left)]
+        known = usage.usd is not None and limits.max_usd is not None
+        parts.append(_of(money(usage.usd), money(max((limits.max_usd or 0.0) - (usage.usd or 0.0), 0.0)) * known))
+        for what, spent_so_far, most in (
+            ("tokens", usage.tokens, limits.max_tokens),
+            ("calls", usage.calls, limits.max_calls),
+        ):
+            if most is not None or what == "tokens":
+                rest = "" if most is None else amount(max(most - spent_so_far, 0))
+                parts.append(_of(f"{amount(spent_so_far)} {what}", rest))
+        return parts
+
+    def _command(self) -> str:
+        """What to type, in another terminal, for the first thing that the run asks; empty when it asks nothing."""
+        if self.state.phase == AWAITS_APPROVAL:
+            return f"it waits for: agent approve {plain(self.run_id, 60)}"
+        asked = (q for q in self.state.open_questions() if q.asked)
+        question = next(asked, None)
+        return f'it waits for: agent answer {plain(self.run_id, 60)} {plain(question.id, 20)} "…"' if question else ""
 
     def _rows(self, width: int, most: int) -> Iterator[Text]:
-        states = self.state.components
-        if self.state.plan is None:
+        if self.state.plan is None or most < 1:
             return
         if self._drawn[0] is not self.state.plan:
             self._drawn = (self.state.plan, branches(self.state.plan))
-        drawn = self._drawn[1]
+        drawn = [(branch, self.state.components[branch.id]) for branch in self._drawn[1]]
         if len(drawn) <= most:
-            for branch in drawn:
-                yield self._row(branch, branch.lead, states[branch.id], width)
+            for branch, state in drawn:
+                yield self._row(branch, branch.lead, state, width)
             return
-        urgent = sorted(drawn, key=lambda b: _FIRST.index(states[b.id].status))
-        for branch in urgent[: most - 1]:
-            yield self._row(branch, "", states[branch.id], width)
-        rest = [states[b.id].status for b in urgent[most - 1 :]]
-        told = ", ".join(f"{rest.count(s)} {_WORDS.get(s, s)}" for s in _FIRST if s in rest)
-        yield _line(f"… {len(rest)} more: {told}", "dim", width)
+        of: dict[Status, list[tuple[Branch, State]]] = {status: [] for status in _SUMMED}
+        for one in drawn:
+            of[one[1].status].append(one)
+        for reserved in range(1, most + 1):  # rows for the sums: few, as long as they fit
+            shown, sums = _chosen(of, most - reserved)
+            lines = _wrapped(sums, width)
+            if len(lines) <= reserved:
+                break
+        for branch, state in shown:
+            yield self._row(branch, "", state, width)
+        for line in lines[: most - len(shown)]:
+            yield _line(line, "dim", width)
 
     def _row(self, branch: Branch, lead: str, state: State, width: int) -> Text:
         lead = shortened(lead, width // 4)
@@ -211,6 +369,26 @@ def _right(state: State, now: float) -> str:
     return "  ".join(filter(None, (cost, clock(seconds) if seconds else "")))
 
 
+def _of(used: str, left: str) -> str:
+    return f"{used} ({left} left)" if left else used
+
+
+def _chosen(of: Mapping[Status, list[tuple[Branch, State]]], most: int) -> tuple[list[tuple[Branch, State]], list[str]]:
+    """What has a row of its own where not all have one: what asks, runs and failed; and the rest summed up."""
+    asking = of["waiting"][:most]
+    room = most - len(asking)
+    failed = of["failed"][: max(room - len(of["running"]), room // 3)]  # neither hides the other
+    running = of["running"][: room - len(failed)]
+    by = names(list(dict.fromkeys(state.blocked_by for _, state in of["blocked"])), 2)
+    sums = []
+    for status, count in {status: len(found) for status, found in of.items()}.items():
+        shown = len({"waiting": asking, "running": running, "failed": failed}.get(status, ()))
+        if count > shown:
+            more = "more " if shown else ""
+            sums.append(f"{count - shown} {more}{_SUMMED[status]}{f' by {by}' if status == 'blocked' else ''}")
+    return [*asking, *running, *failed], sums
+
+
 def _line(words: str, style: str, width: int) -> Text:
     return Text(shortened(words, width - 1), style, no_wrap=True)
 
@@ -223,7 +401,7 @@ def _wrapped(parts: Sequence[str], width: int) -> list[str]:
             lines[-1] = longer
         else:
             lines.append(part)
-    return lines[:2]
+    return lines
 
 
 def _untold(event: Event) -> bool:

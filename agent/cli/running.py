@@ -228,7 +228,7 @@ def see_through(
             return NoHuman(inbox)
         rules = rules_of(spec, max_components)
         if as_json or not sys.stdin.isatty():
-            return NoHuman(inbox, rules if waits and asks_plan else None, lambda text: click.echo(text, err=True))
+            return NoHuman(inbox, rules, lambda text: click.echo(text, err=True), waits=waits and asks_plan)
         return Terminal(
             inbox,
             rules,

@@ -148,7 +148,7 @@ def _run_lines(reader: JournalReader, state: RunState, read: Readings) -> Iterat
     yield ""
     run = plain(reader.run_dir.name)
     agent = typed("agent")
-    if state.status in ("interrupted", "limit", "declined"):
+    if state.status in ("interrupted", "limit", "declined", "cancelled"):
         yield f"go on with: {agent} resume {run}"
     if state.status in ("passed", "failed"):
         yield f'what is wrong: {agent} feedback {run} "…"'

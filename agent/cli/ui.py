@@ -19,7 +19,8 @@ def ui(run: str | None, port: int, opens: bool) -> None:
     """Show runs in a browser: the plan as a living picture, components, tests, calls, and how the plan was cut again.
 
     The page is for this machine only: it is served on the loopback under an address with a random token, loads nothing from
-    elsewhere, and ends with Ctrl-C. What the terminal can do to a run (answer, say what is wrong, pause, resume) it can, too.
+    elsewhere, and ends with Ctrl-C. What the terminal can do to a run (approve or edit
+    its plan, answer, say what is wrong, pause, resume, cancel, try a component again) it can, too.
     """
     import webbrowser
 

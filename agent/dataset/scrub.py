@@ -21,7 +21,7 @@ _SECRET_NAME = re.compile(
 _HARMLESS_NAME = re.compile(r"^(?:OLD)?PWD$|AUTH_SOCK$|PUBLIC_?KEY|_KEY_(?:ENV|FILE|PATH|ID)$")
 _COMMON = {
     "true", "false", "none", "null", "enabled", "disabled", "default", "localhost", "password", "secret", "changeme", "example",
-    "testing", "production", "development", "staging", "passed", "failed", "error", "planned", "declined", "limit", "interrupted",
+    "testing", "production", "development", "staging", "passed", "failed", "error", "planned", "declined", "cancelled", "limit", "interrupted",
     "system", "assistant", "message", "messages", "content", "component", "requirements", "strategy", "python", "plain", "guided",
     "native", "recording", "stepgraph",
 }  # fmt: skip

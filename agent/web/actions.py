@@ -1,87 +1,81 @@
-"""What a person can do to a run from outside the process that works on it: the same that the terminal's commands do."""
+"""What a person can do to a run on the page: the same that the terminal's commands do, by the same functions."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agent import steering
 from agent.store.inbox import Inbox
-from agent.store.journal import LOCK, is_live
+from agent.store.journal import is_live
 from agent.store.runs import RunInfo
 from graphs.errors import UserError
 
 Body = Mapping[str, Any]
 
 
-def act(run: RunInfo, what: str, body: Body) -> dict[str, Any]:
+def act(run: RunInfo, what: str, body: Any) -> dict[str, Any]:
     """Do it; returns what to tell the page. ``UserError`` for what cannot be done, in one sentence."""
     action = ACTIONS.get(what)
     if action is None:
-        raise UserError(f"there is no action {what!r}; there are {', '.join(ACTIONS)}")
+        raise UserError(f"there is no action {what[:40]!r}; there are {', '.join(ACTIONS)}")
+    if not isinstance(body, Mapping):
+        raise UserError("that is no JSON object; reload the page")
     return {"said": action(run, body)}
 
 
+def _approve(run: RunInfo, body: Body) -> str:
+    return steering.let_pass(run, _revision(body), _text(body, "plan") if "plan" in body else None)
+
+
+def _decline(run: RunInfo, body: Body) -> str:
+    return steering.decline(run, _revision(body))
+
+
 def _answer(run: RunInfo, body: Body) -> str:
-    Inbox(run.path).leave("answer", _text(body, "text"), _text(body, "question"))
-    return f"{_text(body, 'question')} is answered" + (
-        "" if is_live(run.path) else "; resume the run to have it taken up"
-    )
+    from agent.cli.answer import open_question
+    from agent.cli.story import load
+    from agent.human import meant
+
+    question = open_question(load(run.path), _text(body, "question"), run.id)
+    Inbox(run.path).leave("answer", meant(question.options, _text(body, "text")), question.id)
+    return _next(run, f"{question.id} is answered")
 
 
 def _feedback(run: RunInfo, body: Body) -> str:
+    from agent.cli.feedback import check_feedback
+
+    check_feedback(run)
     Inbox(run.path).leave("feedback", _text(body, "text"))
-    return "said" if is_live(run.path) else "said; resume the run to have it taken up"
+    return _next(run, "said")
 
 
-def _pause(run: RunInfo, body: Body) -> str:
-    """In order, as Ctrl-C does: everything is journalled, and a resume goes on."""
-    process = _process(run)
-    if process is None:
-        raise UserError(f"no process works on run {run.id}, so there is nothing to pause")
-    os.kill(process, signal.SIGTERM)
-    return "pausing: what is in flight is journalled, and the run can be resumed"
-
-
-def _resume(run: RunInfo, body: Body) -> str:
-    if is_live(run.path):
-        raise UserError(f"a process works on run {run.id} already")
-    with open(run.path / "resumed.log", "ab") as said:
-        subprocess.Popen(
-            [sys.executable, "-P", "-m", "agent.cli", "resume", run.id, "--yes", "--json"],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            env={**os.environ, "AGENT_HOME": str(run.path.parents[1])},
-            start_new_session=True,  # it outlives this server
-        )
-    return "resuming"
-
-
-def _process(run: RunInfo) -> int | None:
-    """The process that works on a run; ``None`` when there is none."""
-    if not is_live(run.path):
-        return None
-    try:
-        return int((run.path / LOCK).read_text("ascii"))
-    except (OSError, ValueError):
-        return None
+def _next(run: RunInfo, said: str) -> str:
+    return said if is_live(run.path) else f"{said}; resume the run to have it taken up"
 
 
 def _text(body: Body, key: str) -> str:
-    value = body.get(key) if isinstance(body, Mapping) else None
+    value = body.get(key)
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{key!r} is missing; write something")
     return value
 
 
+def _revision(body: Body) -> int:
+    value = body.get("revision")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UserError("'revision' must be the number of the plan that was looked at; reload the page")
+    return value
+
+
 ACTIONS: Mapping[str, Callable[[RunInfo, Body], str]] = {
+    "approve": _approve,
+    "decline": _decline,
     "answer": _answer,
     "feedback": _feedback,
-    "pause": _pause,
-    "resume": _resume,
+    "pause": lambda run, body: steering.pause(run),
+    "resume": lambda run, body: steering.resume(run),
+    "cancel": lambda run, body: steering.cancel(run),
+    "retry": lambda run, body: steering.resume(run, [_text(body, "component")]),
 }
 """Name in the address → what does it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 from agent.store.journal import JournalReader, SqliteJournal, is_live
 from graphs.run_state import RunState
 from graphs.status import State
-from graphs.values import Usage, from_json
+from graphs.values import Plan, Usage, from_json
+
+COUNT_SECONDS = 1.0
+"""Between two looks at what the calls of a run that is worked on have cost: all of them are read for it."""
 
 
 class Follower:
@@ -29,14 +33,18 @@ class Follower:
         """The version at which the plan was last cut anew."""
         self.changed: dict[str, int] = {}
         """Component id → the version at which something about it last changed."""
+        self.lock = threading.RLock()
+        """Held while something is read that must not change meanwhile: :meth:`poll` waits for it."""
+        self.drawn: tuple[Plan, dict[str, Any]] | None = None
+        """A plan and its picture as ``view`` last drew it: placing thousands of components takes long."""
+        self._counted = float("-inf")
         self._shown: dict[str, State] = {}
         self._told: Any = None
-        self._lock = threading.Lock()
         self.poll()
 
     def poll(self) -> bool:
         """Take in what was journalled since; whether anything has changed. ``JournalError`` when it cannot be read."""
-        with self._lock:
+        with self.lock:
             live = is_live(self.reader.run_dir)  # asked first: a run that ends in between is then seen as ended
             state, before = self.state, self.state.seq
             revision = (state.plan.revision if state.plan else -1, len(state.revisions))
@@ -44,7 +52,9 @@ class Follower:
                 state.apply(event)
             if not live:
                 state.halt()
-            self._count()
+            if not live or time.monotonic() - self._counted >= COUNT_SECONDS:
+                self._count()
+                self._counted = time.monotonic()
             now = (state.plan.revision if state.plan else -1, len(state.revisions))
             differing = [name for name, known in state.components.items() if self._shown.get(name) is not known]
             told = (state.seq, live, state.status, state.phase, state.usage)

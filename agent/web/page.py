@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from agent.printable import printable
 from agent.store.journal import JournalReader
 from agent.web import view
 from agent.web.follow import Follower
@@ -56,7 +57,7 @@ def exported(run_dir: Path) -> str:
     return (
         f"{_HEAD}\n"
         f'<meta http-equiv="content-security-policy" content="{escape(policy)}">\n'
-        f"<title>{escape(str(data['snapshot']['run']['title'] or data['snapshot']['run']['id']))}</title>\n"
+        f"<title>{escape(printable(str(data['snapshot']['run']['title'] or data['snapshot']['run']['id'])))}</title>\n"
         f'<link rel="icon" href="data:,">\n<style>{style}</style>\n</head>\n{_BODY}\n'
         f'<script type="application/json" id="data">{text}</script>\n'
         + "".join(f"<script>{script}</script>\n" for script in scripts)

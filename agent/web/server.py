@@ -7,6 +7,7 @@ Every address begins with the token, a random text that a page of another site c
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import secrets
 import socket
@@ -19,22 +20,27 @@ from typing import Any
 import uvicorn
 from sse_starlette.sse import EventSourceResponse
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.store.runs import find_run
+from agent.steering import awaiting
+from agent.store.runs import RunInfo, find_run
 from agent.web import actions, page, view
 from agent.web.follow import Follower
-from graphs.errors import AgentError, PrerequisiteError, UserError
+from graphs import document
+from graphs.errors import AgentError, PlanError, PrerequisiteError, UserError
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.15
 """Between two looks at a journal that somebody watches."""
 IDLE_SECONDS = 2.0
 """The same where no process works on the run."""
+MOST_BYTES = 4 * 1024 * 1024
+"""Of the body of a request; an edited plan is the largest."""
 PING_SECONDS = 15
 """Between two signs of life on a stream."""
 POLICY = (
@@ -42,6 +48,8 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Content-Security-Policy of every answer."""
+NOTHING = "there is nothing at this address"
+"""Said of every address that does not begin with the token, and of those below it where nothing is."""
 HEADERS = {
     "content-security-policy": POLICY,
     "cross-origin-opener-policy": "same-origin",
@@ -66,7 +74,10 @@ class Watched:
         info = await asyncio.to_thread(find_run, self.home, run)
         known = self.followers.get(info.id)
         if known is None:
-            known = self.followers[info.id] = await asyncio.to_thread(Follower, info.path)
+            made = await asyncio.to_thread(Follower, info.path)
+            known = self.followers.setdefault(info.id, made)
+            if known is not made:  # somebody else asked meanwhile
+                made.close()
         else:
             await asyncio.to_thread(known.poll)
         return known
@@ -80,8 +91,10 @@ class Watched:
 class Guard:
     """Lets through what comes from this machine's own page, and tells the browser what a page may do."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        """``token``: the first part of every address."""
         self._app = app
+        self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI wants it."""
@@ -91,10 +104,14 @@ class Guard:
         request = Request(scope)
         name = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
         if name not in (HOST, "localhost"):
-            await Response("wrong host", 421, HEADERS)(scope, receive, send)
+            await _no("this server answers only under the address that agent ui printed", 421)(scope, receive, send)
+            return
+        first = scope["path"].lstrip("/").partition("/")[0]
+        if not hmac.compare_digest(first.encode("utf-8", "surrogateescape"), self._token):
+            await _no(NOTHING, 404)(scope, receive, send)
             return
         if request.method not in ("GET", "HEAD") and not _own(request):
-            await Response("only this page may do that", 403, HEADERS)(scope, receive, send)
+            await _no("only the page of agent ui may do that, with JSON", 403)(scope, receive, send)
             return
 
         async def with_headers(message: Any) -> None:
@@ -113,6 +130,23 @@ def _own(request: Request) -> bool:
     same_origin = origin in (None, f"http://{request.headers.get('host')}")
     site = request.headers.get("sec-fetch-site", "same-origin")
     return same_origin and site in ("same-origin", "none") and request.headers.get("content-type") == "application/json"
+
+
+def _no(why: str, status: int) -> Response:
+    return JSONResponse({"error": why}, status, HEADERS)
+
+
+async def _body(request: Request) -> Any:
+    """The JSON that a request brings; ``HTTPException`` or ``UserError`` when it is too large, or none."""
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > MOST_BYTES:
+            raise HTTPException(413, f"that is more than {MOST_BYTES // 1024 // 1024} MiB; write less")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise UserError("that is no JSON; reload the page") from None
 
 
 def application(home: Path, token: str) -> Starlette:
@@ -150,12 +184,14 @@ def application(home: Path, token: str) -> Starlette:
         return EventSourceResponse(_changes(follower, since), ping=PING_SECONDS, headers=HEADERS)
 
     async def act(request: Request) -> Response:
-        info = await asyncio.to_thread(find_run, home, request.path_params["run"])
-        try:
-            body = await request.json()
-        except ValueError:
-            raise UserError("that is no JSON; reload the page") from None
+        info = await asyncio.to_thread(_exactly, home, request.path_params["run"])
+        body = await _body(request)
         return JSONResponse(await asyncio.to_thread(actions.act, info, request.path_params["what"], body))
+
+    async def plan(request: Request) -> Response:
+        info = await asyncio.to_thread(_exactly, home, request.path_params["run"])
+        waiting = await asyncio.to_thread(awaiting, info)
+        return JSONResponse({"revision": waiting.revision, "plan": document.dump(waiting)})
 
     async def index(request: Request) -> Response:
         return HTMLResponse(page.live())
@@ -165,6 +201,7 @@ def application(home: Path, token: str) -> Starlette:
         Route("/api/runs", runs),
         Route("/api/runs/{run}", snapshot),
         Route("/api/runs/{run}/stream", stream),
+        Route("/api/runs/{run}/plan", plan),
         Route("/api/runs/{run}/story", story),
         Route("/api/runs/{run}/components/{name}", component),
         Route("/api/runs/{run}/edges/{source}/{target}", edge),
@@ -180,16 +217,37 @@ def application(home: Path, token: str) -> Starlette:
 
     app = Starlette(
         routes=[Mount(f"/{token}", routes=routes)],
-        exception_handlers={AgentError: _refused},
+        exception_handlers={AgentError: _refused, HTTPException: _not_so},
         lifespan=lifespan,
     )
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, token=token)
     return app
 
 
+def _exactly(home: Path, run: str) -> RunInfo:
+    """The run of that id; ``UserError`` when there is none. What acts on a run is not content with a part of its name."""
+    info = find_run(home, run)
+    if info.id != run or info.path.is_symlink():
+        raise UserError(f"no run is called {run[:80]!r}; open it from the list of runs")
+    return info
+
+
 async def _refused(request: Request, error: Exception) -> Response:
-    """What a person can mend, in one sentence."""
-    return JSONResponse({"error": str(error)}, 400 if isinstance(error, UserError) else 500)
+    """What a person can mend, in one sentence; of a plan that cannot be built each problem by itself, too."""
+    said: dict[str, Any] = {"error": str(error)}
+    if isinstance(error, PlanError):
+        said = {"error": "the edited plan cannot be built", "problems": list(error.problems)}
+    return JSONResponse(said, 400 if isinstance(error, UserError) else 500)
+
+
+async def _not_so(request: Request, error: Exception) -> Response:
+    """What there is not at an address, or cannot be asked of it in that way."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return JSONResponse({"error": NOTHING}, 404)
+    if error.status_code == 405:
+        return JSONResponse({"error": f"{request.method} is not for that address"}, 405, error.headers)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
 async def _changes(follower: Follower, since: int) -> AsyncIterator[dict[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from agent.web.follow import Follower
 from graphs import dag, document, draw, events
 from graphs.errors import AgentError, UserError
 from graphs.events import Event
-from graphs.layout import Sizes, layout
+from graphs.layout import Layout, Sizes, layout
 from graphs.run_state import RunState, revised
 from graphs.status import describe
 from graphs.values import Component, Plan, to_json
 
 BOX = Sizes()
 """Of a component in the picture."""
+PLACED_IN_HISTORY = 60
+"""Most components of an earlier revision that the server places; the page places those of larger ones by a simpler rule."""
 
 
 def runs(home: Path) -> dict[str, Any]:
@@ -41,42 +44,59 @@ def runs(home: Path) -> dict[str, Any]:
 
 def snapshot(follower: Follower) -> dict[str, Any]:
     """All of a run that the picture needs; ``version`` is what changes are counted from."""
-    state = follower.state
-    return {
-        "version": follower.version,
-        "run": _run(follower),
-        "plan": picture(state.plan) if state.plan else None,
-        "components": {name: component_state(state, name) for name in state.components},
-        "history": revisions(follower.reader),
-    }
+    with follower.lock:
+        state = follower.state
+        return {
+            "version": follower.version,
+            "run": _run(follower),
+            "plan": _picture(follower),
+            "components": {name: component_state(state, name) for name in state.components},
+            "history": revisions(follower.reader),
+        }
 
 
 def changes(follower: Follower, since: int) -> dict[str, Any]:
     """What has changed since a version: the run as a whole, the components that changed, and the plan where it was cut anew."""
-    state = follower.state
-    found: dict[str, Any] = {
-        "version": follower.version,
-        "run": _run(follower),
-        "components": {
-            name: component_state(state, name) for name, version in follower.changed.items() if version > since
-        },
-    }
-    if follower.plan_version > since:
-        found["plan"] = picture(state.plan) if state.plan else None
-        found["history"] = revisions(follower.reader)
-    return found
+    with follower.lock:
+        state = follower.state
+        found: dict[str, Any] = {
+            "version": follower.version,
+            "run": _run(follower),
+            "components": {
+                name: component_state(state, name) for name, version in follower.changed.items() if version > since
+            },
+        }
+        if follower.plan_version > since:
+            found["plan"] = _picture(follower)
+            found["history"] = revisions(follower.reader)
+        return found
 
 
 def _run(follower: Follower) -> dict[str, Any]:
-    data = run_data(follower.reader, follower.state)
+    state = copy(follower.state)
+    state.plan = None  # it is told with its picture, where it has changed: this goes out several times a second
+    data = run_data(follower.reader, state)
     for key in ("plan", "path", "revisions"):
         data.pop(key)
     return {**data, "live": follower.live, "counts": follower.state.counts(), "now": time.time()}
 
 
+def _picture(follower: Follower) -> dict[str, Any] | None:
+    plan = follower.state.plan
+    if plan is None:
+        return None
+    if follower.drawn is None or follower.drawn[0] is not plan:
+        follower.drawn = (plan, picture(plan))
+    return follower.drawn[1]
+
+
+def _placed(plan: Plan) -> Layout:
+    return layout(plan, Sizes(width=BOX.height, height=BOX.width, beside=BOX.beside))
+
+
 def picture(plan: Plan) -> dict[str, Any]:
     """A plan as it is drawn: components with their places, edges with their lines. Top-down, a box's place its upper left corner."""
-    placed = layout(plan, Sizes(width=BOX.height, height=BOX.width, beside=BOX.beside))
+    placed = _placed(plan)
     data = draw.as_json(plan)
     for component in data["components"]:
         del component["state"]
@@ -85,12 +105,16 @@ def picture(plan: Plan) -> dict[str, Any]:
         **data,
         "box": [BOX.width, BOX.height],
         "size": [placed.height, placed.width],
-        "edges": [
-            {"from": source, "to": target, "via": [_turned(point) for point in line[1:-1]]}
-            for (source, target), line in placed.lines.items()
-        ],
+        "edges": _lines(placed),
         "requirements": to_json(list(plan.requirements)),
     }
+
+
+def _lines(placed: Layout) -> list[dict[str, Any]]:
+    return [
+        {"from": source, "to": target, "via": [_turned(point) for point in line[1:-1]]}
+        for (source, target), line in placed.lines.items()
+    ]
 
 
 def _turned(point: Sequence[float]) -> list[float]:
@@ -127,12 +151,23 @@ def revisions(reader: JournalReader) -> list[dict[str, Any]]:
                 **to_json(revised(plan.revision, event.body)),
                 "seq": event.seq,
                 "ts": event.ts,
-                "components": [
-                    {"id": c.id, "purpose": c.purpose, "depends_on": list(c.depends_on)} for c in plan.components
-                ],
+                **_drawn(plan),
             }
         )
     return found
+
+
+def _drawn(plan: Plan) -> dict[str, Any]:
+    """A plan that is no longer in force: its components, and their places where placing them all takes no time to speak of."""
+    components: list[dict[str, Any]] = [
+        {"id": c.id, "purpose": c.purpose, "depends_on": list(c.depends_on)} for c in plan.components
+    ]
+    if len(components) > PLACED_IN_HISTORY:
+        return {"components": components}
+    placed = _placed(plan)
+    for one in components:
+        one["at"] = _turned(placed.boxes[one["id"]])
+    return {"components": components, "edges": _lines(placed)}
 
 
 def component(follower: Follower, name: str) -> dict[str, Any]:
