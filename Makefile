@@ -3,6 +3,7 @@
 # make check  lint, format, types (the layer test is among the tests)
 # make perf   the measurements of the README's table (about half an hour; QUICK=--quick for a short look)
 #
+# Tests of the page are skipped where there is no Chromium, and `perf` asks for it by name: it is large, and only they need it.
 # Each creates .venv and installs what it needs. System packages (bubblewrap, git, venv) are installed with apt where that is
 # allowed, else named.
 
@@ -10,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) \* 3 / 2)  # tests wait for other processes half of the time
 NEEDED := bwrap:bubblewrap git:git
 
 .PHONY: demo test check perf install develop system clean
@@ -19,7 +21,7 @@ demo: install
 	@$(BIN)/agent demo $(DEMO)
 
 test: develop
-	$(BIN)/python -m pytest -n auto --dist worksteal -q $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(ARGS)
 
 check: develop
 	$(BIN)/ruff check .
@@ -27,7 +29,7 @@ check: develop
 	$(BIN)/mypy
 
 perf: develop
-	@for program in startup sandbox prompt_size makespan scale recut routing incremental resume constraint statistics runner; do \
+	@for program in startup sandbox prompt_size makespan scale recut routing incremental resume constraint statistics runner page; do \
 	  $(BIN)/python -m benchmark.perf.$$program $(QUICK) || exit 1; done
 
 install: system $(VENV)/installed

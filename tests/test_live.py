@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
@@ -11,6 +13,7 @@ from typing import get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from agent.cli.live import LiveView, delivered, last_line, summary
@@ -18,7 +21,8 @@ from agent.cli.story import FAULTS, amount, clock, duration, money, tell
 from graphs import document, events
 from graphs.events import Event
 from graphs.evidence import Fault
-from graphs.run_state import fold
+from graphs.run_state import AWAITS_APPROVAL, fold
+from graphs.status import SIGNS, STEPS, State
 from graphs.text import cells
 from graphs.values import (
     CaseResult,
@@ -141,7 +145,7 @@ def test_the_tree_shows_state_tests_cost_and_what_is_waited_for() -> None:
     facts = [(kind, who, {**body, "limits": limits}), *rest]
     assert screen(stream(*facts), model_slots=8, test_slots=2) == [
         "Log query tool · 20260101-logq-1a2b",
-        "building · 1/4 proven · 1:14 · $0.02 of $5.00 · 1.0k of 200.0k tokens",
+        "building · 1/4 proven · 1:14 · $0.02 ($4.98 left) · 1.0k tokens (199.0k left)",
         "model 1/8 · tests 0/2",
         "✓ tokenizer *  passed · 2/2 tests · 3 attempts                      $0.02  0:06",
         "└─ ▶ parser *  repairing (1) · 3/5 tests                                   1:04",
@@ -181,13 +185,70 @@ def test_a_new_cut_is_drawn_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("width", [20, 40, 79, 80, 200])
-@pytest.mark.parametrize("height", [6, 24])
-def test_no_line_is_wider_and_no_picture_higher_than_the_screen(width: int, height: int) -> None:
+@pytest.mark.parametrize("width", [1, 5, 20])
+@pytest.mark.parametrize("height", [1, 2, 6])
+def test_a_tiny_terminal_is_not_overrun_either(width: int, height: int) -> None:
     many = plan_of(*(component(f"component_with_a_long_name_{i}") for i in range(200)))
-    lines = screen(stream(*begun(many)), width, height)
-    assert max(map(cells, lines)) < width
-    assert len(lines) < max(height, 8)
+    lines = screen(stream(*begun(many), ASKED), width, height, elsewhere=True)
+    assert max(map(cells, lines), default=0) < max(width, 2)
+    assert len(lines) <= max(height - 1, 1)
+
+
+TEXTS = st.text(st.sampled_from("ab _-\t\n\x1b[]漢字é\u0301\u202e\u200b🙂👩\u200d💻"), max_size=90)
+SPENT = st.none() | st.floats(0, 1e6)
+STATES = st.builds(
+    State,
+    status=st.sampled_from(list(SIGNS)),
+    step=st.sampled_from([*STEPS, HOSTILE]) | TEXTS,
+    step_attempt=st.integers(0, 99),
+    passed=st.integers(0, 999),
+    total=st.none() | st.integers(0, 999),
+    waits_for=st.lists(TEXTS, max_size=4).map(tuple),
+    blocked_by=TEXTS,
+    usage=st.builds(Usage, calls=st.integers(0, 9), usd=SPENT),
+    started=st.just(BEGAN),
+    seconds=st.floats(0, 1e6),
+    reason=TEXTS,
+    asks=TEXTS,
+)
+LIMITS = st.builds(
+    Limits,
+    max_usd=SPENT,
+    max_tokens=st.none() | st.integers(0, 10**12),
+    max_seconds=st.none() | st.floats(0.1, 1e9) | st.just(float("inf")),
+    max_calls=st.none() | st.integers(0, 10**9),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(STATES, min_size=1, max_size=30),
+    st.integers(1, 7),
+    st.integers(40, 200),
+    st.integers(10, 60),
+    LIMITS,
+    TEXTS,
+    st.booleans(),
+)
+def test_every_component_is_drawn_or_summed_up_and_no_picture_is_larger_than_the_screen(
+    states: list[State], times: int, width: int, height: int, limits: Limits, title: str, elsewhere: bool
+) -> None:
+    states *= times
+    ids = [f"{'long_' * (i % 3 * 4)}name_{i}" for i in range(len(states))]
+    plan = plan_of(*(component(name, *ids[max(i - i % 3, 0) : i]) for i, name in enumerate(ids)))
+    state = fold(stream(*begun(plan)))
+    state.components, state.limits, state.title = dict(zip(ids, states, strict=True)), limits, title
+    state.phase = AWAITS_APPROVAL if times % 2 else "building"
+    lines = screen([], width, height, state=state, run_id="20260101-logq-1a2b", elsewhere=elsewhere)
+    assert max(max(cells(line), cell_len(line)) for line in lines) < width
+    assert len(lines) < height
+    head = next(i for i, line in enumerate(lines) if "model 0" in line or "tests " in line)
+    rows = [line for line in lines[head:] if re.match(f"[ │├└─┄]*[{''.join(SIGNS.values())}] ", line)]
+    words = "asking you|running|failed|proven|blocked|waiting|skipped"
+    sums = re.findall(rf"(?:^|· )(\d+) (?:more )?(?:{words})", "\n".join(lines[head + len(rows) :]), re.MULTILINE)
+    assert len(rows) + sum(map(int, sums)) == len(states)
+    urgent = [s for s in states if s.status in ("waiting", "running", "failed")]
+    assert len(rows) == len(states) or len(rows) <= len(urgent)
 
 
 def test_of_two_hundred_what_runs_and_what_failed_comes_first() -> None:
@@ -198,10 +259,50 @@ def test_of_two_hundred_what_runs_and_what_failed_comes_first() -> None:
         (events.COMPONENT_FAILED, "c150", proof("c150", "no way on")),
         *((events.COMPONENT_STARTED, f"c{i}", {}) for i in range(190, 195)),
     ]
-    lines = screen(stream(*facts), 80, 15)
-    shown = [re.search(r"c\d+", line)[0] for line in lines if re.search(r" c\d+ ", line)]  # type: ignore[index]
-    assert shown[:6] == ["c190", "c191", "c192", "c193", "c194", "c150"]
-    assert lines[-1] == f"… {200 - len(shown)} more: {94 - (len(shown) - 6)} not started, 100 passed"
+    assert [line.split("  ")[0] for line in screen(stream(*facts), 80, 15)[2:]] == [
+        *(f"▶ c{i} *"[: None if i == 0 else -2] for i in range(190, 195)),
+        "✗ c150",
+        "100 proven · 94 waiting",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asking", "running", "failed", "height", "rows", "sums"),
+    [
+        (2, 5, 3, 24, "??▶▶▶▶▶✗✗✗", "30 proven · 2 blocked by c0 · 38 waiting"),
+        (2, 30, 3, 15, "??▶▶▶▶▶▶✗✗", "24 more running · 1 more failed · 5 proven · 2 blocked by c0 · 38 waiting"),
+        (0, 2, 60, 15, "▶▶✗✗✗✗✗✗✗✗✗", "51 more failed · 2 blocked by c0 · 16 waiting"),
+        (
+            20,
+            5,
+            3,
+            15,
+            "?????????",
+            "11 more asking you · 5 running · 3 failed · 12 proven · 2 blocked by c0 · 38 waiting",
+        ),
+    ],
+)
+def test_what_asks_runs_and_failed_does_not_hide_each_other(
+    asking: int, running: int, failed: int, height: int, rows: str, sums: str
+) -> None:
+    many = plan_of(*(component(f"c{i}") for i in range(80)))
+    state = fold(stream(*begun(many)))
+    left = 80 - asking - running - failed - 2
+    waiting = min(left, 38)
+    told: list[tuple[int, State]] = [
+        (failed, State("failed", reason="no way on")),
+        (asking, State("waiting", asks="Q1: Tabs?")),
+        (running, State("running", step="code")),
+        (2, State("blocked", blocked_by="c0")),
+        (waiting, State()),
+        (left - waiting, State("passed")),
+    ]
+    states = [known for count, known in told for _ in range(count)]
+    state.components = dict(zip(state.components, states, strict=True))
+    lines = screen([], 80, height, state=state)
+    drawn = [i for i, line in enumerate(lines) if line[0] in SIGNS.values()]
+    assert "".join(lines[i][0] for i in drawn) == rows
+    assert " · ".join(lines[drawn[-1] + 1 :]) == sums
 
 
 def test_hostile_text_reaches_the_terminal_as_text() -> None:
@@ -296,11 +397,106 @@ def test_the_ceilings_shown_are_those_the_run_works_under() -> None:
     lower, higher = to_json(Limits(max_tokens=2_000_000)), to_json(Limits(max_usd=9.0))
     started, *rest = begun()
     facts = [(started[0], started[1], {**started[2], "limits": lower}), *rest]
-    assert "0 of 2.0M tokens" in "\n".join(screen(stream(*facts)))
+    assert "0 tokens (2.0M left)" in "\n".join(screen(stream(*facts)))
     resumed = (events.RUN_RESUMED, "", {"pid": 1, "limits": higher})
     shown = "\n".join(screen(stream(*facts, resumed)))
-    assert "$0.00 of $9.00" in shown
+    assert "$0.00 ($9.00 left)" in shown
     assert "2.0M" not in shown
+
+
+def at(second: float, kind: str, **body: object) -> Event:
+    return Event(kind, "", 1, body, int(second) + 1, BEGAN + second)
+
+
+CEILING = to_json(Limits(max_seconds=600.0))
+CUT = document.to_data(PLAN)
+
+
+@pytest.mark.parametrize(
+    ("facts", "shown"),
+    [
+        ([at(5, events.RUN_STARTED, limits=CEILING)], "1:10 (8:50 left)"),
+        (
+            [  # whoever is asked may take their time
+                at(0, events.RUN_STARTED, limits=CEILING),
+                at(5, events.PLAN_REVISED, plan=CUT, author="model"),
+            ],
+            "1:15 (9:55 left)",
+        ),
+        (
+            [
+                at(0, events.RUN_STARTED, limits=CEILING),
+                at(5, events.PLAN_REVISED, plan=CUT, author="model"),
+                at(45, events.PLAN_APPROVED),
+                at(50, events.PLAN_REVISED, plan={**CUT, "revision": 2}, author="evidence"),
+            ],
+            "1:15 (9:25 left)",
+        ),
+        (
+            [  # every process begins anew
+                at(0, events.RUN_STARTED, limits=CEILING),
+                at(30, events.RUN_INTERRUPTED),
+                at(60, events.RUN_RESUMED, limits=CEILING),
+            ],
+            "0:45 (9:45 left)",
+        ),
+        (
+            [at(0, events.RUN_STARTED, limits=CEILING), at(5, events.RUN_FINISHED, status="passed", seconds=5.0)],
+            "0:05 ·",
+        ),
+        ([at(0, events.RUN_STARTED, limits=to_json(Limits(max_seconds=60.0)))], "1:15 (0:00 left)"),
+    ],
+)
+def test_the_time_left_is_that_of_the_process_at_work_and_stands_while_the_plan_waits(
+    facts: list[Event], shown: str
+) -> None:
+    assert shown in "\n".join(screen(facts))
+
+
+def test_elsewhere_the_picture_says_what_to_type_for_what_the_run_asks() -> None:
+    more = {"elsewhere": True, "run_id": "r1"}
+    assert "it waits for: agent approve r1" in screen(stream(*begun()[:2]), **more)
+    assert 'it waits for: agent answer r1 Q1 "…"' in screen(stream(*WORK, ASKED), **more)
+    assert "it waits for" not in "".join(screen(stream(*WORK), **more))
+
+
+def test_what_goes_to_a_file_stays_off_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, errors = io.StringIO(), io.StringIO()
+    monkeypatch.setattr("sys.stderr", errors)
+    with LiveView(Console(file=shown, width=80, height=24, force_terminal=True), now=lambda: BEGAN):
+        print("a word to the log", file=sys.stderr)
+    assert errors.getvalue() == "a word to the log\n"
+    assert "a word" not in shown.getvalue()
+
+
+class Hangup(io.StringIO):
+    """A terminal that is closed at some time."""
+
+    closed_now = False
+
+    def write(self, text: str) -> int:
+        if self.closed_now:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(text)
+
+
+def test_a_run_outlives_its_terminal() -> None:
+    file = Hangup()
+    with LiveView(Console(file=file, width=80, height=24, force_terminal=True), now=lambda: BEGAN) as view:
+        for event in stream(*begun()):
+            view.on_event(event)
+        file.closed_now = True
+        view.on_event(Event(events.NOTE, "", 1, {"text": "nobody sees this"}, 9, BEGAN + 9))
+    assert view.state.approved
+
+
+def test_a_terminal_that_can_draw_nothing_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    file = io.StringIO()
+    with LiveView(Console(file=file, width=80, height=24, force_terminal=True), now=lambda: BEGAN) as view:
+        for event in stream(*WORK):
+            view.on_event(event)
+    assert "0:09  tokenizer: proven: 2 tests passed after 3 attempts" in file.getvalue()
 
 
 def test_a_call_that_was_cut_off_did_not_fail() -> None:

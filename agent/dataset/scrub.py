@@ -21,9 +21,9 @@ _SECRET_NAME = re.compile(
 _HARMLESS_NAME = re.compile(r"^(?:OLD)?PWD$|AUTH_SOCK$|PUBLIC_?KEY|_KEY_(?:ENV|FILE|PATH|ID)$")
 _COMMON = {
     "true", "false", "none", "null", "enabled", "disabled", "default", "localhost", "password", "secret", "changeme", "example",
-    "testing", "production", "development", "staging", "passed", "failed", "error", "planned", "declined", "cancelled", "limit", "interrupted",
-    "system", "assistant", "message", "messages", "content", "component", "requirements", "strategy", "python", "plain", "guided",
-    "native", "recording", "stepgraph",
+    "testing", "production", "development", "staging", "passed", "failed", "error", "planned", "declined", "cancelled", "limit",
+    "interrupted", "system", "assistant", "message", "messages", "content", "component", "requirements", "strategy", "python",
+    "plain", "guided", "native", "recording", "stepgraph",
 }  # fmt: skip
 """Words that some people have as values of such variables; blanking them would leave no text whole."""
 _USERINFO = re.compile(r"[a-zA-Z][\w+.-]*://[^\s/:@]*:([^\s/@]+)@")
