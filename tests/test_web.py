@@ -151,6 +151,18 @@ def test_each_attempt_is_there_with_its_files(tmp_path: Path, run: Written) -> N
     assert call["response"]["text"] == "this is no program"
 
 
+def test_the_page_as_one_file_does_not_say_whose_machine_it_was_made_on(
+    run: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "s3cr3t-Value-of-ann")
+    monkeypatch.setenv("HOME", "/home/annabel")
+    run.call("low", "code", "the key is s3cr3t-Value-of-ann, in /home/annabel/keys", prompt="write to ann@corp.io")
+    run.end()
+    text = page.exported(run.path)
+    assert all(said not in text for said in ("s3cr3t-Value-of-ann", "/home/annabel", "ann@corp.io", str(run.path)))
+    assert "the key is \\u2039secret:env:1\\u203a" in text
+
+
 def test_the_page_as_one_file_asks_for_nothing_and_runs_only_its_own_scripts(tmp_path: Path, run: Written) -> None:
     evil = "</script><script>alert(1)</script><!--<script>"
     key = run.call("low", "code", evil + "x" * page.LARGEST_TEXT, prompt=evil)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from agent.dataset.record import without_path
+from agent.dataset.redact import Marks, of_this_machine
+from agent.dataset.scrub import secrets_of
 from agent.printable import printable
 from agent.store.journal import JournalReader
 from agent.web import view
@@ -39,13 +44,26 @@ def live() -> str:
 
 
 def exported(run_dir: Path) -> str:
-    """One run as one file: read-only, offline, with everything that the page can show of it. ``JournalError`` when its journal
-    cannot be read."""
+    """One run as one file: read-only, offline, with everything that the page can show of it, fit to be passed on: secrets, and
+    what says who and where the user is, are taken out as for an export of the dataset. ``JournalError`` when its journal cannot be
+    read."""
     follower = Follower(run_dir)
     try:
         data = _all(follower)
     finally:
         follower.close()
+    del data["snapshot"]["run"]["settings"]
+    layers = of_this_machine(secrets_of(os.environ)).values()
+    marks = Marks()
+
+    here = str(Path(__file__).parents[2])  # where this program is installed, which messages name
+
+    def cleaned(text: str) -> str:
+        for layer in layers:
+            text = layer(text, marks)
+        return text.replace(here, "‹stepgraph›")
+
+    data = _fit(data, cleaned)
     style = STATIC.joinpath(STYLE).read_text("utf-8")
     scripts = [STATIC.joinpath(name).read_text("utf-8") for name in SCRIPTS]
     policy = (
@@ -75,7 +93,7 @@ def _all(follower: Follower) -> dict[str, Any]:
         "story": view.story(follower),
         "components": {name: view.component(follower, name) for name in names},
         "edges": {f"{source}/{target}": view.edge(follower, source, target) for source, target in edges},
-        "calls": {call.key: _shortened(view.call(follower, call.key)) for call in _calls(follower.reader)},
+        "calls": {call.key: view.call(follower, call.key) for call in _calls(follower.reader)},
     }
 
 
@@ -83,18 +101,16 @@ def _calls(reader: JournalReader) -> list[Any]:
     return list({call.key: call for call in reader.calls()}.values())
 
 
-def _shortened(value: Any) -> Any:
-    """The same with texts that are too long cut."""
+def _fit(value: Any, cleaned: Callable[[str], str], key: str = "") -> Any:
+    """The same with texts cleaned, those that are too long cut, and models named without the directories of files."""
     if isinstance(value, str):
-        return (
-            value
-            if len(value) <= LARGEST_TEXT
-            else f"{value[:LARGEST_TEXT]}\n… {len(value) - LARGEST_TEXT:,} more characters"
-        )
+        text = cleaned(without_path(value) if key == "model" else value)
+        more = len(text) - LARGEST_TEXT
+        return text if more <= 0 else f"{text[:LARGEST_TEXT]}\n… {more:,} more characters"
     if isinstance(value, dict):
-        return {key: _shortened(inner) for key, inner in value.items()}
+        return {name: _fit(inner, cleaned, name) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_shortened(inner) for inner in value]
+        return [_fit(inner, cleaned, key) for inner in value]
     return value
 
 
