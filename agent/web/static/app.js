@@ -304,11 +304,13 @@
         try {
           if (!text.value) text.value = (await get(`api/runs/${encodeURIComponent(this.id)}/plan`)).plan;
           editor.hidden = false;
+          asIs.hidden = true; // what is in the editor is what is built
           text.focus();
         } catch (error) { say(error.message, true); }
       };
+      const asIs = el("button", { class: "primary", onclick: () => act(this.id, "approve", { revision }) }, "Build it");
       return el("section", { class: "banner", "aria-label": "The plan waits for you" }, el("strong", {}, "Build this plan? "), `Nothing is built before you say so (revision ${revision}). `,
-        el("button", { class: "primary", onclick: () => act(this.id, "approve", { revision }) }, "Build it"), " ",
+        asIs, " ",
         el("button", { onclick: edit }, "Edit"), " ", el("button", { onclick: () => act(this.id, "decline", { revision }) }, "Do not build"), editor, problems);
     }
 
