@@ -300,6 +300,8 @@ def _useless(state: State, strength: Strength) -> list[str]:
 async def _asked(state: State, context: Context, strength: Strength, idle: Sequence[str]) -> State:
     """Ask once; what cannot be had now is no reason to give up what is proven."""
     reason = f"{strength.killed} of {len(strength.mutants)} changes of the code are noticed"
+    if idle:
+        reason += f", {len(idle)} test{'s notice' if len(idle) > 1 else ' notices'} none of them"
     if not context.affords("strengthen"):
         await context.decide("leave the tests", f"{reason}; its share of the budget is used up")
         return {"end": "passed"}
