@@ -25,6 +25,9 @@ from typing import Any
 CHANNEL_FD = 3
 NAME = ".traced-lines"
 """The file, in the temporary directory. Its first line is the directory whose files are traced."""
+BOX_TMP = "/box/tmp"
+"""The temporary directory of the sandbox, for programs that were started without variables: where the interpreter lies below
+``/tmp`` (a project cloned there), that is not a link to it."""
 MOST_BYTES = 8 << 20
 """Read of the file."""
 MOST_LINES = 50_000
@@ -65,13 +68,14 @@ def main(arguments: Sequence[str]) -> int:
 
 def join() -> None:
     """Trace this process, if it belongs to a traced run."""
-    place = _place()
-    try:
-        with open(place, encoding="utf-8", errors="replace") as file:
-            root = file.readline(4096).rstrip("\n")
-    except OSError:
+    for place in (_place(), f"{BOX_TMP}/{NAME}"):
+        try:
+            with open(place, encoding="utf-8", errors="replace") as file:
+                root = file.readline(4096).rstrip("\n")
+        except OSError:
+            continue
+        _trace(root, place)
         return
-    _trace(root, place)
 
 
 def _place() -> str:
