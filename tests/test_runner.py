@@ -427,6 +427,13 @@ def gone(pid: int) -> bool:
         return True
 
 
+@pytest.fixture
+def workers() -> Callable[[], set[int]]:
+    """The processes that a test has running; others of this process, such as the driver of a browser, are not its own."""
+    others = set(children(os.getpid()))
+    return lambda: {pid for pid in children(os.getpid()) if not gone(pid)} - others
+
+
 def descendants(pid: int) -> list[int]:
     return [below for child in children(pid) for below in (child, *descendants(child))]
 
@@ -471,19 +478,21 @@ def test_a_runner_that_is_stopped_repeats_nothing_and_leaves_nobody_behind(place
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_worker_that_dies_is_replaced_and_its_cell_goes_on(tmp_path: Path, bubblewrap: None) -> None:
+def test_a_worker_that_dies_is_replaced_and_its_cell_goes_on(
+    tmp_path: Path, bubblewrap: None, workers: Callable[[], set[int]]
+) -> None:
     found = real()
 
     async def kill_one() -> None:
         await asyncio.to_thread(until, lambda: answered(tmp_path) >= 2)
-        (worker,) = children(os.getpid())
+        (worker,) = workers()
         os.kill(worker, signal.SIGKILL)
 
     async def both() -> Summary:
-        async with Processes(found, tmp_path) as workers:
+        async with Processes(found, tmp_path) as processes:
             killer = asyncio.create_task(kill_one())
             with open_ledger(tmp_path, found.as_data()) as ledger:
-                summary = await run_experiment(found, ledger, workers, pauses=(0.0,))
+                summary = await run_experiment(found, ledger, processes, pauses=(0.0,))
             await killer
             return summary
 
@@ -491,11 +500,11 @@ def test_a_worker_that_dies_is_replaced_and_its_cell_goes_on(tmp_path: Path, bub
     (outcome,) = read_ledger(tmp_path).results.values()
     assert (outcome.passed, outcome.tries, outcome.calls) == (True, 2, outcome.questions)
     assert _paid_again(calls(tmp_path)) == 0
-    assert not children(os.getpid())
+    assert not workers()
 
 
 def test_a_worker_is_this_program_wherever_it_was_started_and_serves_one_cell_after_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: Callable[[], set[int]]
 ) -> None:
     for name in ("benchmark", "agent", "json"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')")
@@ -504,15 +513,15 @@ def test_a_worker_is_this_program_wherever_it_was_started_and_serves_one_cell_af
 
     async def ask() -> set[int]:
         seen: set[int] = set()
-        async with Processes(found, tmp_path / "e") as workers:
+        async with Processes(found, tmp_path / "e") as processes:
             for cell in found.cells:
                 with pytest.raises(UserError, match="elsewhere"):
-                    await workers.run(cell)
-                seen.update(children(os.getpid()))
+                    await processes.run(cell)
+                seen.update(workers())
         return seen
 
     assert len(asyncio.run(ask())) == 1
-    assert not children(os.getpid())
+    assert not workers()
 
 
 @pytest.mark.parametrize(
