@@ -45,8 +45,13 @@ def require_git() -> None:
         raise PrerequisiteError(NO_GIT)
 
 
-def run_git(root: Path, *arguments: str, identity: tuple[str, str] = IDENTITY) -> subprocess.CompletedProcess[str]:
-    """One git command on the repository in ``root``, with nothing of the user's environment or configuration."""
+def run_git(
+    root: Path, *arguments: str, identity: tuple[str, str] = IDENTITY, given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """One git command on the repository in ``root``, with nothing of the user's environment or configuration.
+
+    ``given``: its standard input.
+    """
     name, email = identity
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -74,7 +79,7 @@ def run_git(root: Path, *arguments: str, identity: tuple[str, str] = IDENTITY) -
             text=True,
             encoding="utf-8",
             errors="replace",
-            stdin=subprocess.DEVNULL,
+            input=given,
             timeout=GIT_SECONDS,
             start_new_session=True,  # Ctrl-C in the terminal is for us: a commit under way is finished
             check=False,

@@ -31,6 +31,8 @@ PLAN_FILE = ".agent/plan.yaml"
 CUT_OFF_FILE = ".git/stepgraph-writing"
 """While files are written and not yet committed: path → digest of what is written, empty for what is taken away."""
 _RUN = re.compile(r"^Run: (\S+)$", re.MULTILINE)
+_BASE = re.compile(r"^Base: ([0-9a-f]{40}|[0-9a-f]{64})$", re.MULTILINE)
+"""Stands in our first commit on a program that was there already."""
 _TRAILER = re.compile(r"^(?:File: ([0-9a-f]{16}) |Gone: )(\S+)$", re.MULTILINE)
 
 Policy = Literal["refuse", "keep", "overwrite"]
@@ -117,10 +119,30 @@ def written(root: Path) -> dict[str, str] | None:
 
 
 def _messages(root: Path) -> list[str]:
-    """Of all commits that lead to what is checked out, newest first."""
+    """Of the commits that lead to what is checked out, newest first; what a program had before we changed it is not ours."""
     if not has_commits(root):
         return []
-    return asked_git(root, "log", "-z", "--encoding=UTF-8", "--format=%B", "HEAD").split("\0")
+    messages = asked_git(root, "log", "-z", "--encoding=UTF-8", "--format=%B", "HEAD").split("\0")
+    last = next((place for place, message in enumerate(messages) if _BASE.search(message)), len(messages))
+    return messages[: last + 1]
+
+
+def base_of(root: Path) -> str:
+    """The full name of the commit of an existing program that the output began from; empty where it began from nothing."""
+    if (root / ".git").is_symlink() or not (root / ".git").is_dir():
+        return ""
+    refuse_traps(root)
+    found = _BASE.search((_messages(root) or [""])[-1])
+    return found.group(1) if found else ""
+
+
+def _lent(root: Path, paths: Collection[str]) -> dict[str, str]:
+    """Path → digest of what the existing program had there, of those that it had."""
+    base = base_of(root)
+    if not base:
+        return {}
+    found = {path: run_git(root, "cat-file", "blob", f"{base}:{path}") for path in paths}
+    return {path: digest_of(blob.stdout.encode()) for path, blob in found.items() if not blob.returncode}
 
 
 def check_newest(root: Path, run_id: str) -> None:
@@ -201,6 +223,7 @@ def hand_edits(root: Path) -> tuple[HandEdit, ...]:
     if ours is None:
         return ()
     owned, unfinished = owners(former(root)), cut_off(root)
+    ours = {**_lent(root, [path for path in owned if path not in ours]), **ours}
     found = []
     for path in sorted({*(path for path, digest in ours.items() if digest), *owned}):
         try:

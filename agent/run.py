@@ -24,8 +24,9 @@ from agent.checks.pytest_source import declared_ids
 from agent.checks.stub import problems_of_interface
 from agent.config import ROLES, Settings
 from agent.dataset.store import record_run
+from agent.existing import Existing, read_existing
 from agent.git import require_git
-from agent.hand_edits import Policy, check_edits, check_newest, former, hand_edits, told, with_hand_edits
+from agent.hand_edits import Policy, base_of, check_edits, check_newest, former, hand_edits, told, with_hand_edits
 from agent.human import NoHuman
 from agent.models import find_model, open_model, replay
 from agent.models.base import Model
@@ -103,6 +104,10 @@ class RunConfig:
     """Stop when there is a plan."""
     edits: Policy = "refuse"
     """What becomes of files in the output that the user edited by hand."""
+    existing: Existing | None = None
+    """The program that the specification asks to change; ``None``: a new one is built, or the output already stands on one."""
+    packages: Path | None = None
+    """A directory that holds the packages the specification allows; ``None``: they are fetched."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +168,14 @@ class _Unhurried:
             return await self.human.judge(plan, proofs, verdict)
 
 
-def check_component(component: Component, spec: Spec | None = None) -> list[str]:
+def check_component(component: Component, spec: Spec | None = None, existing: Existing | None = None) -> list[str]:
     """Rules on components beyond those of ``graphs.dag``: file names that may be written, interfaces that parse,
-    packages that the specification, where it is given, allows."""
+    packages that the specification, where it is given, allows, names of tests that an existing program does not have."""
     found = list(problems_of_interface(component))
+    if existing is not None and (path := dag.test_path(component.id)) in existing.files:
+        found.append(
+            f"component {component.id!r}: its tests would be {path!r}, which the program has already; give it another id"
+        )
     found += problems_of_packages(component.packages, None if spec is None else spec.settings.get("packages", ()))
     try:
         check_paths(dict.fromkeys(component.files, ""), None)
@@ -175,9 +184,9 @@ def check_component(component: Component, spec: Spec | None = None) -> list[str]
     return found
 
 
-def rules_of(spec: Spec, max_components: int | None) -> Callable[[Plan], list[str]]:
+def rules_of(spec: Spec, max_components: int | None, existing: Existing | None = None) -> Callable[[Plan], list[str]]:
     """What an edited plan for ``spec`` must meet before it is built: gives what is wrong with one, a sentence each."""
-    rules = partial(check_component, spec=spec)
+    rules = partial(check_component, spec=spec, existing=existing)
 
     def problems(plan: Plan) -> list[str]:
         asked = with_feedback(spec, plan.feedback) if plan.feedback else spec
@@ -190,6 +199,7 @@ def start(config: RunConfig, who: Who = NoHuman, listeners: Sequence[Listener] =
     """Begin a new run and see it through. Blocking; see :func:`run_async` for the errors."""
     if not config.plan_only:
         check_output(config.output)
+        config = replace(config, existing=_begun_from(config))
         for info in list_runs(config.home):
             if info.status == "running" and info.output == str(config.output):
                 raise UserError(
@@ -202,6 +212,18 @@ def start(config: RunConfig, who: Who = NoHuman, listeners: Sequence[Listener] =
         run_id, run_dir = new_run(config.home, config.spec.title)
         journal = SqliteJournal.create(run_dir)
         return _drive(config, run_id, journal, who, listeners, new=True)
+
+
+def _begun_from(config: RunConfig) -> Existing | None:
+    """The program that is changed: the one that is named, or that the output stands on already. ``UserError`` for two."""
+    base, named = base_of(config.output), config.existing
+    if named is not None and (base or (config.output / ".git").exists()) and base != named.commit:
+        where = f"from commit {base[:12]}" if base else "from nothing"
+        raise UserError(
+            f"the output {str(config.output)!r} was begun {where}, and {str(named.repo)!r} is at {named.commit[:12]}; name another "
+            "output with -o"
+        )
+    return read_existing(config.output, base) if base and named is None else named
 
 
 def resume(
@@ -269,7 +291,7 @@ def _prepare(config: RunConfig) -> None:
     if not config.plan_only:
         require_git()
         open_sandbox(config.settings.sandbox).probe()
-    rules = partial(check_component, spec=config.spec)
+    rules = partial(check_component, spec=config.spec, existing=config.existing)
     if config.plan is not None and (found := dag.problems(config.plan, config.spec, rules)):
         raise PlanError(found)
     _check_size(config)
@@ -428,6 +450,12 @@ async def _say_at_the_start(config: RunConfig, journal: SqliteJournal, models: M
         replaced = [edit for edit in edits if config.edits == "overwrite" and edit.kind != "replaced"]
         fate = "git keeps yours, then they are replaced" if replaced else "they stay as they are"
         await journal.append(Event(events.NOTE, body={"text": f"you edited files by hand: {told(edits)}; {fate}"}))
+    if config.existing is not None:
+        text = (
+            f"the specification changes the program in {str(config.existing.repo)!r}, as commit {config.existing.commit[:12]} has it "
+            f"({len(config.existing.files)} files)"
+        )
+        await journal.append(Event(events.NOTE, body={"text": text}))
     if unbound := unbound_examples(config.spec):
         where = f"line{'s' * (len(unbound) > 1)} {', '.join(map(str, unbound))}"
         text = (
@@ -446,10 +474,11 @@ async def _fetch_packages(config: RunConfig, journal: SqliteJournal) -> Path | N
     """The directory of the packages the specification allows, fetched unless an earlier process of the run did.
 
     Before the first question is paid for, and said to the user. ``None`` when there are none, or nothing will be built.
+    One that is given is taken as it is.
     """
     wanted = config.spec.settings.get("packages", ())
-    if not wanted or config.plan_only:
-        return None
+    if not wanted or config.plan_only or config.packages is not None:
+        return config.packages
     environment = Environment(journal.run_dir / "packages")
     if not environment.place(wanted).is_dir():
         text = f"fetching the packages that the specification allows: {', '.join(wanted)} (wheels only)"
@@ -478,8 +507,9 @@ def _compose(
     journaled = {role: JournaledModel(model, journal, model_slots, budget, retried) for role, model in models.items()}
     sandbox = open_sandbox(settings.sandbox)
     language = config.spec.settings.get("language", "python")
-    toolchain = open_toolchain(language, sandbox, settings.sandbox_limits, packages)
-    rules = partial(check_component, spec=config.spec)
+    existing = config.existing.files if config.existing else {}
+    toolchain = open_toolchain(language, sandbox, settings.sandbox_limits, packages, existing)
+    rules = partial(check_component, spec=config.spec, existing=config.existing)
     prompts = Prompts(settings.prompts)
     strategy = open_strategy(
         _strategies(settings),
@@ -489,6 +519,7 @@ def _compose(
         settings.temperature,
         _keeper(journal),
         settings.max_components,
+        existing,
     )
     return run_graph.Context(
         spec=config.spec,
@@ -499,7 +530,9 @@ def _compose(
         journal=journal,
         human=human,
         purse=budget,
-        repository=GitRepository(config.output, run_id, overwrite=config.edits == "overwrite"),
+        repository=GitRepository(
+            config.output, run_id, overwrite=config.edits == "overwrite", existing=config.existing
+        ),
         choose_exemplars=lambda spec: choose_exemplars(
             spec, config.exemplar_directory, settings.exemplars, settings.exemplar_choice, settings.max_components
         ),
@@ -507,6 +540,7 @@ def _compose(
         check_component=rules,
         limits=limits,
         parallel=settings.parallel + settings.test_slots,
+        existing=existing,
     )
 
 
@@ -634,6 +668,10 @@ def _started(config: RunConfig, run_id: str, limits: Limits) -> Event:
             "exemplar_directory": str(config.exemplar_directory) if config.exemplar_directory else None,
             "plan_only": config.plan_only,
             "edits": config.edits,
+            "existing": {"repo": str(config.existing.repo), "commit": config.existing.commit}
+            if config.existing
+            else None,
+            "packages": str(config.packages) if config.packages else None,
             "prompts": dict(Prompts(config.settings.prompts).digests),
         },
     )
@@ -651,9 +689,10 @@ def _config_of(journal: JournalReader, home: Path, change: Callable[[Settings], 
     if body["plan_only"]:
         raise UserError("that run only made a plan; build it with: agent run SPEC.md --plan plan.yaml")
     settings = from_json(Settings, body["settings"])
+    output = Path(body["settings"]["output"])
     return RunConfig(
         spec=from_json(Spec, body["spec"]),
-        output=Path(body["settings"]["output"]),
+        output=output,
         settings=change(settings),
         home=home,
         plan=document.from_data(body["plan"]) if body["plan"] else None,
@@ -662,7 +701,17 @@ def _config_of(journal: JournalReader, home: Path, change: Callable[[Settings], 
         exemplar_directory=Path(body["exemplar_directory"]) if body["exemplar_directory"] else None,
         # What was edited since the run began may be kept without being asked, but not overwritten.
         edits="keep" if body.get("edits") == "keep" else "refuse",
+        existing=_existing_of(body.get("existing"), output),
+        packages=Path(body["packages"]) if body.get("packages") else None,
     )
+
+
+def _existing_of(named: Any, output: Path) -> Existing | None:
+    """The program that a run changes, from its output where that has it already."""
+    if named is None:
+        return None
+    there = base_of(output) == named["commit"]
+    return read_existing(output if there else Path(named["repo"]), named["commit"])
 
 
 def _past(journal: SqliteJournal, config: RunConfig) -> run_graph.Past:

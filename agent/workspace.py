@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
+from agent.existing import Existing
 from agent.git import IDENTITY, asked_git, drop_stale_locks, has_commits, refuse_traps, run_git, user_identity
 from agent.hand_edits import (
     CUT_OFF_FILE,
@@ -40,6 +41,10 @@ from graphs.errors import PathRefused, PrerequisiteError, UserError
 from graphs.values import Component, Files, Plan, Proof, Requirement, Spec, Verdict
 
 README = "README.md"
+BRANCH = "stepgraph"
+"""Of the output, where it is a change to an existing program."""
+BEGUN_FILE = ".git/stepgraph-base"
+"""The commit that an existing program is taken over from, until there is a commit of ours on it."""
 IGNORED = "__pycache__/\n*.pyc\n.pytest_cache/\n.venv/\n"
 _TEMPORARY = re.compile(r"\.(?:new|old)-[0-9a-f]{16}")
 """What ``agent.paths.write_files`` leaves behind where it is killed."""
@@ -48,16 +53,20 @@ _TEMPORARY = re.compile(r"\.(?:new|old)-[0-9a-f]{16}")
 class GitRepository:
     """A :class:`graphs.ports.Repository` in a directory."""
 
-    def __init__(self, root: Path, run_id: str, *, overwrite: bool = False) -> None:
+    def __init__(self, root: Path, run_id: str, *, overwrite: bool = False, existing: Existing | None = None) -> None:
         """
         Args:
             root: the output directory; made when missing. See :func:`check_output` for what may be there.
             run_id: goes into the trailers of each commit.
             overwrite: files of ours that the user edited may be replaced; they are committed as they are first.
+            existing: the program that is changed: the output is a clone of its repository, with a branch of ours.
         """
         self.root = root
         self._run_id = run_id
         self._overwrite = overwrite
+        self._existing = existing
+        self._lent: Files = existing.files if existing else {}
+        """What the files of the existing program were."""
         # One thread: git locks its index, and a commit that nobody waits for any more must still end before the next.
         self._thread = ThreadPoolExecutor(1, "git")
         self._identity = IDENTITY
@@ -106,7 +115,7 @@ class GitRepository:
     def _finish(self, plan: Plan, spec: Spec, proofs: Mapping[str, Proof], verdict: Verdict | None) -> str:
         self._turn_to(plan)
         files = {}
-        if _own_readme(plan) and self._is_free(README):
+        if self._own_readme(plan) and self._is_free(README):
             files[README] = self._readme(plan, spec, proofs, verdict)
         left = sorted(path for path in self._stale if not self._is_free(path))
         edited = f"Left as you edited them: {', '.join(left)}\n\n" if left else ""
@@ -115,6 +124,8 @@ class GitRepository:
 
     def _deliver(self, files: Files, message: str, gone: Collection[str], left: Collection[str] = ()) -> str:
         """Make the output hold ``files`` and not ``gone``, and commit that; what is ``left`` is no longer ours."""
+        files = {**files, **{path: self._lent[path] for path in gone if path in self._lent}}  # as it was before us
+        gone = [path for path in gone if path not in self._lent]
         check_paths(files, None)
         in_the_way = {p for p in self._stale if any(_clash(p, file) for file in files) and self._is_free(p)}
         self._spare({p: text for p, text in files.items() if not any(_clash(p, other) for other in in_the_way)})
@@ -141,12 +152,15 @@ class GitRepository:
         digests: Mapping[str, str],
         gone: Collection[str] = (),
         left: Collection[str] = (),
+        must: bool = False,
     ) -> None:
-        """Commit these paths and nothing else, when there is something to say of them."""
+        """Commit these paths and nothing else, when there is something to say of them, or it must be."""
         if paths:
             self._git("add", "--force", "--", *paths)
         news = gone or left or any(self._written.get(path) != digest for path, digest in digests.items())
-        if not news and not (paths and self._git("diff", "--cached", "--name-only", "--no-ext-diff", "--", *paths)):
+        if not (news or must) and not (
+            paths and self._git("diff", "--cached", "--name-only", "--no-ext-diff", "--", *paths)
+        ):
             return
         # What a directory has taken the place of goes by itself.
         away = [path for path in gone if not (self.root / path).is_dir()]
@@ -164,7 +178,10 @@ class GitRepository:
         text = document.dump(plan)
         if not self._begun:
             self._begin(plan, text)
-        for path in sorted(owners(plan).keys() - self._edited):
+        owned = owners(plan)
+        lent = {path: digest_of(self._lent[path].encode()) for path in owned if path in self._lent}
+        self._written = {**lent, **self._written}
+        for path in sorted(owned.keys() - self._edited):
             place = self.root / path  # a directory may go with the files that are in it
             if not self._written.get(path) and os.path.lexists(place) and (place.is_symlink() or not place.is_dir()):
                 raise UserError(
@@ -172,8 +189,13 @@ class GitRepository:
                     f"{str(self.root)!r}; move it away, then: agent resume {self._run_id}"
                 )
         self._write_plan(plan, text)
-        taken = owners(plan).keys() | ({README} if _own_readme(plan) else set())
-        self._stale = {path for path, digest in self._written.items() if digest and path not in taken}
+        taken = owned.keys() | ({README} if self._own_readme(plan) else set())
+        as_it_was = {path: digest_of(self._lent[path].encode()) for path in self._written if path in self._lent}
+        self._stale = {
+            path
+            for path, digest in self._written.items()
+            if digest and path not in taken and digest != as_it_was.get(path)
+        }
         self._plan = plan
 
     def _begin(self, plan: Plan, text: str) -> None:
@@ -186,7 +208,7 @@ class GitRepository:
         except OSError as error:
             raise _unwritable(self.root, error) from error
         self._identity = identity
-        if has_commits(self.root):
+        if has_commits(self.root) and not (self.root / BEGUN_FILE).exists():
             self._take_back()
             self._written = written(self.root) or {}
             if self._overwrite:
@@ -195,12 +217,26 @@ class GitRepository:
         else:
             self._git("init", "--quiet", "--initial-branch=main", "--template=")
             first = {PLAN_FILE: text}
-            if self._is_free(".gitignore", IGNORED):
+            base = ""
+            if self._existing is not None:
+                self._take_over(self._existing)
+                base = f"Base: {self._existing.commit}\n"
+            elif self._is_free(".gitignore", IGNORED):
                 first[".gitignore"] = IGNORED
             for path, content in first.items():
                 self._write_own(path, content)
-            self._record(tuple(first), f"{_plan_of(plan)}\n\nRun: {self._run_id}\nRevision: {plan.revision}\n", {})
+            said = f"{_plan_of(plan)}\n\nRun: {self._run_id}\nRevision: {plan.revision}\n{base}"
+            self._record(tuple(first), said, {}, must=bool(base))
+            (self.root / BEGUN_FILE).unlink(missing_ok=True)
         self._begun = True
+
+    def _take_over(self, existing: Existing) -> None:
+        """Fetch the history of an existing program and check out its commit on a branch of ours. May be cut off and done again."""
+        self._write_own(BEGUN_FILE, f"{existing.commit}\n")
+        source = ("-c", "protocol.file.allow=always", "fetch", "--quiet", "--no-tags", "--update-shallow")
+        self._git(*source, "--no-write-fetch-head", str(existing.repo), existing.commit)
+        self._git("checkout", "--quiet", "-B", BRANCH, existing.commit)
+        refuse_traps(self.root)  # `.agent` may be anything there
 
     def _take_back(self) -> None:
         """What a killed process had not committed goes: the output is as its last commit has it."""
@@ -329,6 +365,10 @@ class GitRepository:
             )
         return "\n".join(parts)
 
+    def _own_readme(self, plan: Plan) -> bool:
+        """Whether the README is ours to write: an existing program has its own, or none."""
+        return self._existing is None and README.casefold() not in {path.casefold() for path in dag.file_owners(plan)}
+
     def _remains(self, component: Component) -> str:
         """What must be known of files of a component that is not proven."""
         there = [f"`{path}`" for path in component.files if os.path.lexists(self.root / path)]
@@ -337,11 +377,6 @@ class GitRepository:
 
 def _plan_of(plan: Plan) -> str:
     return f"Plan of {_one_line(plan.title)}"
-
-
-def _own_readme(plan: Plan) -> bool:
-    """Whether the README is ours to write."""
-    return README.casefold() not in {path.casefold() for path in dag.file_owners(plan)}
 
 
 def _clash(one: str, other: str) -> bool:
@@ -475,7 +510,7 @@ def check_output(root: Path) -> None:
         return
     if ".git" in there:
         refuse_traps(root)
-        if there <= _FIRST and not has_commits(root):
+        if (there <= _FIRST and not has_commits(root)) or (root / BEGUN_FILE).is_file():
             return
     ours = written(root)
     plan = former(root) if ours is not None else None

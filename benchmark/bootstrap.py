@@ -17,9 +17,9 @@ from pathlib import PurePosixPath
 
 from agent.checks.pytest_source import declared_ids, is_test_file
 from agent.hand_edits import digest_of
+from agent.interfaces import interface, names_used
 from benchmark.datasets import Task
 from benchmark.history import History
-from benchmark.interfaces import interface, names_used
 from benchmark.self_tasks import fenced, lay_tests
 from benchmark.statistics import Interval, Outcome, tally, wilson
 from graphs.errors import UserError

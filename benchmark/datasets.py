@@ -27,6 +27,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast, get_args
 
 from agent.checks.pytest_source import declared_ids, is_test_file
+from agent.git_objects import MADE_BY_RUNNING
 from graphs import syntax
 from graphs.errors import UserError
 from graphs.values import Files, digest
@@ -42,8 +43,6 @@ AGENT_SECONDS = 1800.0
 """What an agent may take where a task does not say."""
 VERIFIER_SECONDS = 60.0
 """What one run of the hidden tests may take where a task does not say."""
-MADE_BY_RUNNING = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".git", ".DS_Store"})
-"""Names that are no part of a task, whoever left them behind."""
 
 
 @dataclass(frozen=True)

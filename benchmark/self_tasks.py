@@ -5,7 +5,7 @@ tree before it some hidden test fails, with the tree of the commit all pass, gra
 pass there (they need a network, a hook of a conftest.py, more time) are taken out of their files; of the rest, those that
 failed before are the *fail → pass* tests, and the others, *pass → pass*, hold what must go on working.
 
-A history is data: see ``benchmark/history.py`` for how it is read; nothing of it runs outside the sandbox.
+A history is data: see ``agent/git_objects.py`` for how it is read; nothing of it runs outside the sandbox.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from agent.checks.names import modules_of
-from agent.checks.pytest_source import Function, declared_ids, is_fixture, is_test_file, parsed, without_tests
+from agent.checks.pytest_source import declared_ids, is_test_file, parsed, without_tests
 from agent.checks.python import PytestToolchain
+from agent.checks.regression import with_fixtures
+from agent.git_objects import Unreadable, is_plain
+from agent.interfaces import changed_names, interface, names_used, offered
 from agent.printable import printable
 from agent.sandbox.base import Sandbox, SandboxLimits
 from benchmark.datasets import Size, Task
 from benchmark.grading import TESTS, Grade, grade, installed
-from benchmark.history import Commit, History, Unreadable, is_plain
-from benchmark.interfaces import changed_names, interface, names_used, offered
+from benchmark.history import Commit, History
 from graphs.errors import PathRefused, PrerequisiteError, UserError
 from graphs.values import Files
 
@@ -217,30 +219,6 @@ def lay_tests(judging: Files, tree: Files) -> dict[str, Any]:
         "given": dict(sorted(given.items())),
         "packages": tuple(sorted(packages)),
     }
-
-
-def with_fixtures(path: str, source: str, tree: Files) -> str:
-    """A test file that imports, at its end, the fixtures that it has from each conftest.py above it: the grader obeys no
-    conftest.py, and so none of the hooks in one either."""
-    lines = []
-    for place in reversed(PurePosixPath(path).parents):
-        above = (place / "conftest.py").as_posix()
-        fixtures = _fixtures(tree.get(above, ""))
-        if any(automatic or re.search(rf"\b{name}\b", source) for name, automatic in fixtures.items()):
-            module = above.removesuffix(".py").replace("/", ".")
-            lines.append(f"from {module} import {', '.join(fixtures)}  # noqa: E402, F401\n")
-    return "".join([f"{source.rstrip()}\n\n\n", *lines]) if lines else source
-
-
-@lru_cache(4096)
-def _fixtures(source: str) -> Mapping[str, bool]:
-    """Name of each fixture that a file defines → whether tests have it without asking for it."""
-    try:
-        body = parsed(source).body
-    except SyntaxError:
-        return {}
-    found = [node for node in body if isinstance(node, Function) and is_fixture(node)]
-    return {node.name: any("autouse" in ast.unparse(one) for one in node.decorator_list) for node in found}
 
 
 def _is_of_tests(path: str) -> bool:

@@ -24,6 +24,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from agent.config import Settings
+from agent.git import IDENTITY, has_commits
 from benchmark.datasets import Task
 from benchmark.experiment import Cell
 from benchmark.ledger import Result
@@ -34,15 +35,15 @@ from graphs.errors import (
     ModelError,
     ModelRefused,
     NotJudged,
+    PrerequisiteError,
     UserError,
 )
-from graphs.values import from_json, to_json
+from graphs.values import Files, from_json, to_json
 
 if TYPE_CHECKING:
+    from agent.existing import Existing
     from agent.store.runs import RunInfo
 
-MOST_TOLD = 60_000
-"""Characters of the files that a task starts from, above which they are not shown to the agent."""
 ENDED = ("passed", "failed", "limit")
 """What a run says of itself when it is over."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -79,28 +80,38 @@ class Job:
         return from_json(cls, json.loads(line))
 
 
-def told(task: Task) -> str:
-    """All that an agent is told of a task: its instruction, and the files it starts from, unless those are too many to be told."""
-    there = {
-        path: text for path, text in task.workspace.items() if text.strip() and text.strip() not in task.instruction
-    }
+def program_of(task: Task, place: Path) -> Existing | None:
+    """The program that a task starts from, as the only commit of a git repository in ``place``; ``None`` where it starts from
+    nothing, or from nothing that the instruction does not show. The same task has the same commit."""
+    from agent.existing import read_existing
+    from agent.git import run_git
+
+    there = {p: text for p, text in task.workspace.items() if text.strip() and text.strip() not in task.instruction}
     if not there:
-        return task.instruction
-    if sum(map(len, there.values())) > MOST_TOLD:
-        words = f"The program has {len(there)} other files, which stay as they are. Deliver only files that you write or replace."
-        return f"{task.instruction.rstrip()}\n\n## Files that are there\n\n{words}\n"
-    shown = [f"`{path}`:\n\n{_fence(text)}text\n{text.rstrip()}\n{_fence(text)}" for path, text in there.items()]
-    words = (
-        "These files are there already. Deliver every file of the finished program, those that stay as they are, too."
-    )
-    return "\n\n".join([task.instruction.rstrip(), "## Files that are there", words, *shown]) + "\n"
+        return None
+    repository = place / "program"
+    repository.mkdir(parents=True, exist_ok=True)
+    if not has_commits(repository):
+        said = run_git(repository, "init", "--quiet", "--initial-branch=main", "--template=")
+        said = (
+            said if said.returncode else run_git(repository, "fast-import", "--quiet", "--force", given=_stream(there))
+        )
+        if said.returncode:
+            raise PrerequisiteError(
+                f"the program that task {task.id!r} starts from cannot be kept in git: {said.stderr.strip()}"
+            )
+    return read_existing(repository)
 
 
-def _fence(text: str) -> str:
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return fence
+def _stream(files: Files) -> str:
+    """One commit that holds the files, for ``git fast-import``."""
+    said = "The program as it is."
+    lines = ["commit refs/heads/main", f"committer {' '.join((IDENTITY[0], f'<{IDENTITY[1]}>'))} 0 +0000"]
+    lines.append(f"data {len(said)}\n{said}")
+    for path, text in sorted(files.items()):
+        quoted = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        lines += [f'M 100644 inline "{quoted}"', f"data {len(text.encode())}\n{text}"]
+    return "\n".join([*lines, ""])
 
 
 def run_cell(job: Job) -> Result:
@@ -116,13 +127,15 @@ def run_cell(job: Job) -> Result:
     from agent.dataset.store import label
     from agent.run import RunConfig, resume, start
     from agent.spec import read_spec
-    from benchmark.grading import delivered, grade
+    from benchmark.grading import delivered, grade, installed
 
     place, cell = Path(job.place), job.cell
     home, output = place / "home", place / "out"
     place.mkdir(parents=True, exist_ok=True)
     bare = Result(cell.key, cell.task, cell.arm, cell.repeat, passed=False)
-    spec = read_spec("-", io.BytesIO(told(job.task).encode()))
+    spec = read_spec("-", io.BytesIO(job.task.instruction.encode()))
+    # What the packages are is the task's to say, and they are there: what cannot be had was found out when it was lent.
+    spec = replace(spec, settings={**spec.settings, **({"packages": job.task.packages} if job.task.packages else {})})
     seconds = job.settings.max_seconds or job.task.agent_seconds
     status = reason = ""
     with _answering(job) as asked:
@@ -133,7 +146,15 @@ def run_cell(job: Job) -> Result:
                 status, reason = before.status, before.reason
             else:
                 exemplars = Path(job.exemplars) if job.exemplars else None
-                config = RunConfig(spec, output, settings, home, exemplar_directory=exemplars)
+                config = RunConfig(
+                    spec,
+                    output,
+                    settings,
+                    home,
+                    exemplar_directory=exemplars,
+                    existing=program_of(job.task, place),
+                    packages=installed(job.task.packages),
+                )
                 result = resume(home, change=lambda _: settings) if before else start(config)
                 status, reason = result.status, result.reason
         except AnswerError as error:

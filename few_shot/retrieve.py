@@ -72,7 +72,7 @@ def choose(spec_text: str, exemplars: Iterable[Exemplar], k: int = 3) -> list[Ch
         return []
     documents = [_document(e) for e in library]
     query = _stems(spec_text)
-    scores = dict(zip((id(e) for e in library), _bm25(documents, sorted(query)), strict=True))
+    scores = dict(zip((id(e) for e in library), bm25(documents, sorted(query)), strict=True))
     words = {id(e): frozenset(document) for e, document in zip(library, documents, strict=True)}
     first = min(library, key=lambda e: -scores[id(e)])
     needs = _needs(first)
@@ -115,24 +115,25 @@ def within(exemplars: Iterable[Exemplar], max_components: int | None) -> list[Ex
 def _document(exemplar: Exemplar) -> list[str]:
     """The stems of an exemplar, as often as they count."""
     label = " ".join((exemplar.name, exemplar.kind, *exemplar.tags))
-    return [stem for text in (*[label] * TAG_WEIGHT, exemplar.task) for stem in map(_stem, _words(text))]
+    return [found for text in (*[label] * TAG_WEIGHT, exemplar.task) for found in map(stem, words(text))]
 
 
 def _stems(text: str) -> dict[str, str]:
     """Stem → the word it first came from. A word counts once: a long specification is no stronger than a short one."""
     found: dict[str, str] = {}
-    for word in _words(text):
-        found.setdefault(_stem(word), word)
+    for word in words(text):
+        found.setdefault(stem(word), word)
     return found
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """The words of a text that say what it is about, in lower case and in order."""
     from bm25s.stopwords import STOPWORDS_EN
 
     return [w for w in _WORD.findall(text.casefold()) if w not in STOPWORDS_EN and w not in _COMMON]
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     """A word without its commonest English endings; crude, but the same on both sides."""
     for ending, instead in (("ies", "y"), ("ing", ""), ("ers", ""), ("er", ""), ("ed", ""), ("es", ""), ("s", "")):
         if word.endswith(ending) and len(word) - len(ending) >= 4 - len(instead):
@@ -143,7 +144,7 @@ def _stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 4 else word
 
 
-def _bm25(documents: list[list[str]], query: list[str]) -> list[float]:
+def bm25(documents: list[list[str]], query: list[str]) -> list[float]:
     """The score of each document; words of the query that no document has count nothing."""
     import bm25s
 

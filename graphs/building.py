@@ -20,7 +20,7 @@ from graphs.ladder import Rung
 from graphs.ports import Brief
 from graphs.run_context import Author, Context
 from graphs.scheduler import Blocked, Recut, Scheduler
-from graphs.values import Component, Files, Plan, Proof, Question, Spec, to_json
+from graphs.values import Component, Contract, Files, Plan, Proof, Question, Spec, to_json
 
 
 class Building:
@@ -211,7 +211,15 @@ class Building:
     def _missing(self, component: Component, files: Files) -> tuple[str, ...]:
         """Components whose modules ``files`` import although they are not there for them."""
         missing = self._observer.observed(component, files, {}).missing
-        return tuple(i for i in missing if not self._above.stands_on(component.id, i))
+        return tuple(
+            i for i in missing if not self._above.stands_on(component.id, i) and i not in self._used_before(component)
+        )
+
+    def _used_before(self, component: Component) -> frozenset[str]:
+        """Components whose files the component's own files used before anything was changed: those are there in any case."""
+        there = {path: text for path in component.files if (text := self._context.existing.get(path)) is not None}
+        alone = replace(component, contract=Contract(), depends_on=())
+        return frozenset(self._observer.observed(alone, there, {}).missing) if there else frozenset()
 
     def _room(self) -> int | None:
         """How many components the plan may still gain; ``None``: any number."""
@@ -381,7 +389,8 @@ class Building:
             if proof is None or proof.status != "passed":
                 continue
             seen = self._observer.observed(component, proof.files, proof.tests)
-            added = [i for i in seen.missing if self._above.stands_on(component.id, i)]
+            before = self._used_before(component)
+            added = [i for i in seen.missing if self._above.stands_on(component.id, i) and i not in before]
             if not seen.needless and not added:
                 continue
             wanted = (*(d for d in component.depends_on if d not in seen.needless), *added)

@@ -207,7 +207,7 @@ def _python_parts(paths: Iterable[str]) -> list[tuple[str, ...]]:
     return [PurePosixPath(path).parts for path in paths if path.endswith(".py")]
 
 
-def _module_paths(module: str) -> list[str]:
+def module_paths(module: str) -> list[str]:
     base = module.replace(".", "/")
     return [f"{base}.py", f"{base}/__init__.py", f"src/{base}.py", f"src/{base}/__init__.py"]
 
@@ -252,10 +252,10 @@ def _imports(code: str) -> list[tuple[str, list[str]]]:
     """
     tree = _parsed(code)
     found: list[tuple[str, list[str]]] = []
-    for module, names in _modules(tree) if tree else ():
+    for module, names in loaded_modules(tree) if tree else ():
         # What is imported may itself be a module: a package need not have an __init__.py.
-        inside = [p for name in names for p in _module_paths(f"{module}.{name}") if "__init__" not in p]
-        found.append((module, _module_paths(module) + inside))
+        inside = [p for name in names for p in module_paths(f"{module}.{name}") if "__init__" not in p]
+        found.append((module, module_paths(module) + inside))
     return found
 
 
@@ -269,7 +269,7 @@ def _parsed(code: str) -> ast.Module | None:
         return None
 
 
-def _modules(tree: ast.AST, path: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
+def loaded_modules(tree: ast.AST, path: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each module that is imported, with the names taken from it.
 
     Args:
@@ -599,9 +599,9 @@ class Observer:
             loads = _loads(path, text)
             whole &= loads.whole
             for module, names in loads.modules:
-                found = [use(_module_paths(f"{module}.{name}")) for name in names]
+                found = [use(module_paths(f"{module}.{name}")) for name in names]
                 if not names or not all(found):
-                    use(_module_paths(module))
+                    use(module_paths(module))
             for paths in loads.programs:
                 use(paths)
         for example in component.contract.examples:
@@ -645,7 +645,7 @@ def _loads(path: str, text: str) -> _Loads:
     tree = _parsed(text) if path.endswith(".py") else None
     if tree is None:
         return _Loads()
-    modules = list(_modules(tree, path))
+    modules = list(loaded_modules(tree, path))
     programs: list[list[str]] = []
     whole = True
     for node in ast.walk(tree) if _HINTS.search(text) else ():
@@ -665,7 +665,7 @@ def _loads(path: str, text: str) -> _Loads:
         programs += _started(_command(words))
         for flag, code in pairwise(map(_literal, words)):
             if flag == "-c" and code is not None and (program := _parsed(code)):
-                modules += _modules(program)
+                modules += loaded_modules(program)
     return _Loads(modules, programs, whole)
 
 

@@ -71,11 +71,12 @@ def _owners(plan: Plan) -> dict[str, str]:
 
 
 def _answering(plan: Plan, spec: Spec, verdict: Verdict) -> dict[str, str]:
-    """Who answers for an example of the spec, an example of a contract, and the entry command."""
+    """Who answers for an example of the spec, an example of a contract, the entry command, and a test of an existing program."""
     found = {e.id: i for i, examples in dag.examples_for(plan, spec).items() for e in examples}
     found |= {e.id: c.id for c in plan.components for e in c.contract.examples}
-    last = dag.topological(plan)[-1]
-    return {**{case.id: last for case in verdict.failing if "::" not in case.id}, **found}
+    last, owners = dag.topological(plan)[-1], _owners(plan)
+    nobodys = (case.id for case in verdict.failing if case.id.partition("::")[0] not in owners)
+    return {**dict.fromkeys(nobodys, last), **found}
 
 
 async def _improved(

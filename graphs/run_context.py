@@ -11,7 +11,7 @@ from graphs.component_context import Start
 from graphs.events import Event
 from graphs.evidence import Tried
 from graphs.ports import Checker, Human, Journal, Purse, Repository, Strategy
-from graphs.values import Component, Limits, Plan, Proof, Requirement, Spec, Verdict, from_json
+from graphs.values import Component, Files, Limits, Plan, Proof, Requirement, Spec, Verdict, from_json
 
 Author = Literal["model", "user", "kept", "evidence"]
 """Who made a revision of the plan: a model from words, the user, an earlier run, or this run from what it saw."""
@@ -195,6 +195,8 @@ class Context:
     """Hard ceilings."""
     parallel: int | None
     """Components in work at once; ``None`` for no bound."""
+    existing: Files = field(default_factory=dict)
+    """The files of the program that is changed; none where everything is new."""
 
     async def append(self, *facts: Event) -> int:
         """Make facts durable, and known to ``past``; as :meth:`graphs.ports.Journal.append`."""

@@ -13,12 +13,13 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent.git_objects import is_plain
+from agent.interfaces import changed_names, interface, names_used
 from agent.sandbox import open_sandbox
 from benchmark.cli_bootstrap import bootstrap
 from benchmark.datasets import Task, load, read_folder
 from benchmark.grading import grade
-from benchmark.history import History, is_plain, opened
-from benchmark.interfaces import changed_names, interface, names_used
+from benchmark.history import History, opened
 from benchmark.self_tasks import SelfTask, Unfit, candidates, mine, told_message, write_folder
 from graphs.errors import UserError
 

@@ -38,13 +38,18 @@ def check_language(language: str) -> None:
 
 
 def open_toolchain(
-    language: str, sandbox: Sandbox, limits: SandboxLimits | None = None, packages: Path | None = None
+    language: str,
+    sandbox: Sandbox,
+    limits: SandboxLimits | None = None,
+    packages: Path | None = None,
+    existing: Files | None = None,
 ) -> Toolchain:
     """The toolchain for that language, running everything in ``sandbox``. ``ConfigError`` when there is none.
 
-    ``packages``: a directory of third-party packages that all code may import (see ``agent/checks/packages.py``).
+    ``packages``: a directory of third-party packages that all code may import (see ``agent/checks/packages.py``);
+    ``existing``: the files of the program that is changed, which every tree is laid over.
     """
     check_language(language)
     module, cls = TOOLCHAINS[language]
-    toolchain: Toolchain = getattr(import_module(module), cls)(sandbox, limits, packages)
+    toolchain: Toolchain = getattr(import_module(module), cls)(sandbox, limits, packages, existing or {})
     return toolchain

@@ -12,14 +12,19 @@ assertions, logging, ``if __name__ == "__main__"``, functions that are only decl
 
 Mutants are written by ``ast.unparse``, so they are told from the *plain* form of the program, which is the same code in
 that format, and not from the text as it was written.
+
+Of a file that an existing program had already, only what stands on new and changed lines is changed.
 """
 
 from __future__ import annotations
 
 import ast
+import io
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+from types import MappingProxyType
 from typing import Any
 
 from agent.checks.pytest_source import parsed
@@ -180,13 +185,17 @@ class Program:
     plain: Files
     """Path → the same code as ``ast.unparse`` writes it; files of another kind, or that it cannot write, are left out."""
     lines: Mapping[str, Mapping[int, int]]
-    """Path → row of the plain form that can be executed → line of the file as it was written."""
+    """Path → row of the plain form that can be executed → line of the file as it was written; of a file that was there, new
+    and changed lines only."""
     candidates: tuple[Candidate, ...]
     """In the order of files and lines."""
 
 
-def read(files: Files) -> Program:
-    """All that could be changed in these files; nothing raises for what is in them."""
+def read(files: Files, existing: Files = MappingProxyType({})) -> Program:
+    """All that could be changed in these files; nothing raises for what is in them.
+
+    ``existing``: path → text of the program that was there; of a file among them only the lines that differ count.
+    """
     plain: dict[str, str] = {}
     lines: dict[str, Mapping[int, int]] = {}
     found: list[Candidate] = []
@@ -199,19 +208,38 @@ def read(files: Files) -> Program:
             tree = parsed(text)
             if ast.dump(written) != ast.dump(tree):
                 continue
+            fresh = _fresh_lines(existing[path], source) if path in existing else None
             origin = {
                 new: old.lineno
                 for old, new in zip(ast.walk(written), ast.walk(tree), strict=True)
                 if isinstance(old, ast.stmt | ast.expr | ast.ExceptHandler | ast.pattern)
+                and (fresh is None or not fresh.isdisjoint(_own_lines(old)))
             }
             finder = _Finder(path, tree, origin, len(found))
             finder.block(tree, "body", _Where(), set())
         except (SyntaxError, ValueError, RecursionError):
             continue
         plain[path] = text
-        lines[path] = {_row(node): origin[node] for node in _executable(tree.body)}
+        lines[path] = {_row(node): origin[node] for node in _executable(tree.body) if node in origin}
         found += finder.found
     return Program(plain, lines, tuple(found[:MOST]))
+
+
+def _fresh_lines(before: str, after: str) -> set[int]:
+    """1-based lines of ``after`` that are new, or were changed."""
+    old, new = ([line.rstrip("\r\n") for line in io.StringIO(text, newline="")] for text in (before, after))
+    opcodes = SequenceMatcher(None, old, new).get_opcodes()
+    return {line + 1 for kind, _, _, start, end in opcodes if kind != "equal" for line in range(start, end)}
+
+
+def _own_lines(node: ast.stmt | ast.expr | ast.ExceptHandler | ast.pattern) -> range:
+    """The lines of a node, without those of the statements inside."""
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+    body = getattr(node, "body", None) or getattr(node, "cases", None)
+    if not isinstance(body, list):
+        return range(first, (node.end_lineno or node.lineno) + 1)
+    inside = body[0].pattern.lineno if isinstance(body[0], ast.match_case) else body[0].lineno
+    return range(first, max(inside, node.lineno + 1))
 
 
 def chosen(
@@ -436,6 +464,8 @@ class _Finder:
         shown: ast.AST | None = None,
         rank: int = PLAIN,
     ) -> None:
+        if at not in self._origin:
+            return  # of a line that was there
         number = self._before + len(self.found) + 1
         line = self._origin[at]
         self.found.append(

@@ -21,6 +21,8 @@ Not held by runs 1 to 3, and held by run 4 where a contract has examples:
   (``== Point(1, 2)``), with a parameter of a helper, or by truth alone (``assert f(x)``, ``all(…)``);
 - exceptions of a class made to be any class that ``pytest.raises`` is given.
 
+Of a program that exists, every tree is laid over its files, and its tests hold the whole (``agent/checks/regression.py``).
+
 The price: a program whose contract asks for values equal to everything (a wildcard) can only be shown to work by examples.
 """
 
@@ -33,15 +35,18 @@ import secrets
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Self
 
 from agent.checks import oracle, probes
 from agent.checks.memorized import memorized
+from agent.checks.names import modules_of
 from agent.checks.poison import poisoned, with_tripwire
 from agent.checks.problems import problems_of_tests
 from agent.checks.pytest_source import (
@@ -52,6 +57,7 @@ from agent.checks.pytest_source import (
     with_replaced,
     without_tests,
 )
+from agent.checks.regression import BEFORE, Held, Regression
 from agent.checks.report import MESSAGE_BYTES, Phase, Report, read_report, shown
 from agent.checks.scratch import Scratch, sweep
 from agent.checks.strength import Trial, measure
@@ -125,12 +131,19 @@ class _Run:
 class PytestToolchain:
     """Implements :class:`graphs.ports.Checker` for Python. May be used from several threads at once."""
 
-    def __init__(self, sandbox: Sandbox, limits: SandboxLimits | None = None, packages: Path | None = None) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        limits: SandboxLimits | None = None,
+        packages: Path | None = None,
+        existing: Files = MappingProxyType({}),
+    ) -> None:
         """
         Args:
             sandbox: runs everything.
             limits: of one job.
             packages: a directory of third-party packages that code, tests and their children may import.
+            existing: path → text of the program that is changed; every tree is laid over it.
         """
         self.sandbox: Sandbox = Patient(sandbox)
         self.limits = limits or SandboxLimits()
@@ -148,12 +161,15 @@ class PytestToolchain:
         self.packages = PACKAGES if packages is not None else ""
         if packages is not None:
             self.readonly[PACKAGES] = packages
+        self.existing = existing
+        self._below = _Below(self._scratch.path / "existing", existing)
+        self._regression = Regression(existing, self._passing_before)
 
     # -- graphs.ports.Checker
 
     def stub(self, component: Component) -> Files:
         """The contract's stub (see ``agent/checks/stub.py``)."""
-        return stub_files(component)
+        return stub_files(component, self.existing)
 
     async def red(self, brief: Brief, tree: Files, tests: Files) -> RedReport:
         """Static problems of the tests, and whether each fails on the stub for the right reason."""
@@ -175,7 +191,16 @@ class PytestToolchain:
         """How many mutants of the component's files its tests and examples notice (see ``agent/checks/strength.py``)."""
         examples = (*brief.examples, *brief.component.contract.examples)
         return await in_daemon_thread(
-            measure, self, brief.component.files, tree, tests, tuple(ids), examples, limits, known
+            measure,
+            self,
+            brief.component.files,
+            tree,
+            tests,
+            tuple(ids),
+            examples,
+            limits,
+            known,
+            self.existing,
         )
 
     def without(self, tests: Files, ids: Sequence[str]) -> Files:
@@ -207,7 +232,8 @@ class PytestToolchain:
         return unsteady(tests, test_id)
 
     async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
-        """All tests and the spec's examples on the assembled repository, and its entry command."""
+        """All tests and the spec's examples on the assembled repository, and its entry command; where a program exists, its
+        own tests that passed before, too."""
         return await in_daemon_thread(self.integrate_tree, tree, tests, ids, spec.examples, plan.entry)
 
     # -- the synchronous core
@@ -215,7 +241,7 @@ class PytestToolchain:
     def prove_tree(self, tree: Files, tests: Files, ids: Sequence[str], examples: Sequence[Example] = ()) -> Verdict:
         """Whether ``tree`` passes the declared tests and the examples. ``PathRefused`` for names that leave the
         tree."""
-        with self._laid_out("tree", tree) as source:
+        with self._tree(tree) as source:
             return self.prove_directory(source, tests, ids, examples)
 
     def prove_directory(
@@ -262,12 +288,15 @@ class PytestToolchain:
     def integrate_tree(
         self, tree: Files, tests: Files, ids: Sequence[str], examples: Sequence[Example], entry: str
     ) -> Verdict:
-        """:meth:`prove_tree` with as many times the wall time as there are test files (at most ten), and the entry
-        command."""
+        """:meth:`prove_tree` with as many times the wall time as there are test files (at most ten), the tests of an existing
+        program that passed before, and the entry command."""
         files = len({name.partition("::")[0] for name in ids})
         limits = replace(self.limits, seconds=self.limits.seconds * min(10, max(1, files)))
-        with self._laid_out("tree", tree) as source:
+        with self._tree(tree) as source:
             verdict = self.prove_directory(source, tests, ids, examples, limits) if ids or examples else None
+            for held in self._regression.held(tree, tests) if self.existing else ():
+                if verdict is None or not verdict.infrastructure:
+                    verdict = _and_held(verdict, held, self.prove_directory(source, held.tests, held.ids))
             if not entry:
                 return verdict or self._verdict([], (), oracle.Judged())
             case, ended = self._started(source, entry)
@@ -280,11 +309,26 @@ class PytestToolchain:
             return replace(verdict, status="failed", reason=f"the entry command {shown(entry, 200)!r} does not start")
         return verdict
 
+    def _passing_before(self, tests: Files, ids: Sequence[str], seconds: float) -> tuple[str, ...] | None:
+        """Which tests pass on the program as it was, and fail there when they are made to; ``None`` for no fault of theirs."""
+        runnable = _files_of(ids, frozenset(ids))
+        with self._tree({}) as source:
+            run = self._run(source, tests, runnable, self._at_most(seconds))
+            passing = [name for name in ids if _case(name, frozenset(ids), run).outcome == "passed"]
+            left = seconds - run.ended.seconds
+            if passing and left > 0 and not run.ended.by_machine:
+                run = self._run(source, tests, runnable, self._at_most(left), poison=True)
+                cases = [_poisoned_case(CaseResult(name, "passed"), run) for name in passing]
+                passing = [case.id for case in cases if case.outcome == "passed"]
+            elif left <= 0:
+                passing = []
+        return None if run.ended.by_machine else tuple(passing)
+
     def behave_tree(
         self, tree: Files, tests: Files, examples: Sequence[Example], component: Component
     ) -> Mapping[str, str]:
         """What ``tree`` gives for each probe of the component: call → result."""
-        with self._laid_out("tree", tree) as source:
+        with self._tree(tree) as source:
             place = oracle.Place(
                 self.sandbox, self.limits, self.readonly, self.environment(source), source, self.packages
             )
@@ -310,12 +354,14 @@ class PytestToolchain:
 
     def red_tree(self, tree: Files, tests: Files, component: Component | None = None) -> RedReport:
         """Static problems of the tests, and what each does on a tree that holds the stub."""
-        problems = problems_of_tests(tests, component, tree)
+        paths = [*tree, *(path for path in self.existing if not _is_shadowed(path))]
+        problems = problems_of_tests(tests, component, paths)
+        changed = component is not None and any(path in self.existing for path in component.files)
         spoilt = {name for name, _ in problems}
         ids = declared_ids(tests)
         if not ids:
             return RedReport((), tuple(problems), self._verdict([], (), oracle.Judged()))
-        with self._laid_out("tree", tree) as source:
+        with self._tree(tree) as source:
             run = self._run(source, tests, _files_of(ids, frozenset(ids)), self.limits)
         cases = tuple(_case(name, frozenset(ids), run) for name in ids)
         verdict = self._verdict([run], cases, oracle.Judged())
@@ -324,7 +370,7 @@ class PytestToolchain:
             return RedReport((), tuple(problems), verdict)
         good: list[str] = []
         for case in cases:
-            reason = _wrong_reason(case, run)
+            reason = _wrong_reason(case, run, changed)
             if reason:
                 problems.append((case.id, reason))
             elif case.id not in spoilt and case.id.partition("::")[0] not in spoilt:
@@ -338,7 +384,7 @@ class PytestToolchain:
         runnable = _files_of(ids, declared)
         if not runnable:
             return Trial(tuple(ids))
-        with self._laid_out("tree", tree) as source:
+        with self._tree(tree) as source:
             only_these = declared <= set(ids)  # another test that fails must not keep these from being run
             run = self._run(source, tests, runnable, self._at_most(seconds), first=first and only_these)
         cases = [_case(name, declared, replace(run, distrust="")) for name in ids]
@@ -352,7 +398,7 @@ class PytestToolchain:
 
     def try_example(self, tree: Files, example: Example, seconds: float) -> Trial:
         """The same for one example."""
-        with self._laid_out("tree", tree) as source:
+        with self._tree(tree) as source:
             environment, limits = self.environment(source), self._at_most(seconds)
             place = oracle.Place(self.sandbox, limits, self.readonly, environment, source, self.packages)
             judged = oracle.judge(place, (example,))
@@ -434,6 +480,17 @@ class PytestToolchain:
         return _Run(ended, Report(kept, report.collect, report.running, report.ended, report.forged), distrust, mark)
 
     @contextmanager
+    def _tree(self, tree: Files) -> Iterator[Path]:
+        """A directory that holds the tree over the existing program. Nothing may write into it: sandboxes run on copies, and
+        files of the program are links to those of all other trees."""
+        with self._laid_out("tree", tree) as root:
+            self._below.link_into(root, tree)
+            try:
+                yield root
+            finally:
+                self._below.unlink_from(root, tree)
+
+    @contextmanager
     def _laid_out(self, kind: str, files: Files) -> Iterator[Path]:
         """A directory that holds ``files`` for the block, readable for whatever user the sandbox runs as.
 
@@ -475,6 +532,77 @@ class PytestToolchain:
             reason = f"{len(failing)} of {len(cases)} declared cases did not pass, the first is {first}"
         output = distrusted.output() if distrusted else ""
         return Verdict(status, cases, reason, output, seconds, self.sandbox.label, bool(by_machine))
+
+
+class _Below:
+    """The files of the existing program, laid out once. May be used from several threads at once."""
+
+    def __init__(self, place: Path, existing: Files) -> None:
+        self._place, self._existing = place, existing
+        self._lock = threading.Lock()
+
+    def link_into(self, root: Path, tree: Files) -> None:
+        """Put those that ``tree`` does not replace into a directory that holds it. ``PathRefused`` where a file of one is a
+        directory of the other, or a name leaves the directory."""
+        with self._lock:
+            if self._existing and not self._place.exists():
+                self._lay_out()
+        for directory in {str(PurePosixPath(name).parent) for name in self._existing}:
+            try:
+                os.makedirs(root / directory, exist_ok=True)
+            except OSError as error:
+                raise _refused(root, directory, error) from None
+        above, here = str(self._place), str(root)
+        for name in self._existing:
+            if name not in tree:
+                try:
+                    os.link(f"{above}/{name}", f"{here}/{name}")
+                except FileExistsError as error:
+                    raise _refused(root, name, error) from None
+                except OSError:  # a file system without links, or one that has too many of this file
+                    try:
+                        shutil.copyfile(f"{above}/{name}", f"{here}/{name}")
+                    except OSError as error:
+                        raise _refused(root, name, error) from None
+
+    def unlink_from(self, root: Path, tree: Files) -> None:
+        """Take them out again: several times as quick as removing a tree whose names are not known."""
+        here = str(root)
+        for name in self._existing:
+            if name not in tree:
+                with suppress(OSError):
+                    os.unlink(f"{here}/{name}")
+
+    def _lay_out(self) -> None:
+        """All or nothing: a directory that is there is whole."""
+        fresh = Path(tempfile.mkdtemp(prefix="existing-", dir=self._place.parent))
+        _lay_out(fresh, self._existing)
+        fresh.rename(self._place)
+
+
+def _and_held(verdict: Verdict | None, held: Held, found: Verdict) -> Verdict:
+    """A verdict with what tests of the program as it was say of it now.
+
+    A flaky one is no judge. Whatever else does not pass fails the whole; the reason is that of the first.
+    """
+    cases = [case for case in found.cases if case.outcome != "flaky"]
+    cases = [c if c.outcome == "passed" else replace(c, message=f"{BEFORE}{c.message}") for c in cases]
+    failing = next((case for case in cases if case.outcome != "passed"), None)
+    if verdict is None:
+        verdict = Verdict("passed", sandbox=found.sandbox)
+    verdict = replace(verdict, cases=(*verdict.cases, *cases), seconds=verdict.seconds + found.seconds)
+    if found.infrastructure:
+        return replace(verdict, status="error", reason=found.reason, infrastructure=True)
+    if failing is None or verdict.status != "passed":
+        return verdict
+    reason = f"{shown(failing.id, 200)} ({failing.outcome}) passed before the change, and does not any more"
+    return replace(verdict, status=found.status, reason=reason, output=found.output)
+
+
+def _is_shadowed(path: str) -> bool:
+    """Whether a file has the name of a module that is found before all of the program: no test means it."""
+    known = sys.stdlib_module_names | set(PYTEST_PACKAGES)
+    return any(name in known for name in modules_of([path]))
 
 
 def _distrust(ended: Ended, report: Report, tripwires: Mapping[str, str]) -> str:
@@ -591,8 +719,13 @@ def _own_failure(phases: Sequence[Phase], mark: str) -> str:
     return next((p.message for p in phases if p.outcome == "failed" and p.message and mark not in p.message), "")
 
 
-def _wrong_reason(case: CaseResult, run: _Run) -> str:
-    """Why a test's result on the stub proves nothing; empty when it failed for the right reason."""
+def _wrong_reason(case: CaseResult, run: _Run, changed: bool) -> str:
+    """Why a test's result on the stub proves nothing; empty when it failed for the right reason. ``changed``: the stub is of
+    files that exist."""
+    if case.outcome == "passed" and changed:
+        return (
+            "it passes on the program as it was, without what the contract states, so it proves nothing of the change"
+        )
     if case.outcome == "passed":
         return "it passes on the contract's stub, where nothing works yet, so it proves nothing"
     if case.outcome in ("skipped", "missing"):
@@ -634,9 +767,14 @@ def _lay_out(root: Path, files: Files) -> None:
             with place.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
                 file.write(text)
         except OSError as error:
-            if error.errno in SCARCE:
-                raise _no_room(root, error) from error
-            raise PathRefused([f"{name!r} cannot be laid out: {error.strerror}"]) from None
+            raise _refused(root, name, error) from None
+
+
+def _refused(root: Path, name: str, error: OSError) -> PathRefused | PrerequisiteError:
+    """Why a file cannot be laid out: there is no room, or there is something in its place."""
+    if error.errno in SCARCE:
+        return _no_room(root, error)
+    return PathRefused([f"{name!r} cannot be laid out: {error.strerror}"])
 
 
 def _no_room(place: Path, error: OSError) -> PrerequisiteError:

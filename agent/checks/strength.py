@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, Self, TypeVar
 
 from agent.checks import mutants
@@ -35,6 +36,8 @@ AT_LEAST = 2.0
 """Seconds it may take in any case."""
 MOST_AT_ONCE = 4
 """Runs at the same time, where there are as many cores."""
+NOTHING_NEW = "no line that could be mutated is new or changed, and code that was only taken away leaves none"
+NOTHING_NEW = "no line that could be mutated is new or changed, and code that was only taken away leaves none"
 TRACER = "line_tracer.py"
 
 Result = TypeVar("Result")
@@ -134,10 +137,12 @@ def measure(
     examples: Sequence[Example],
     limits: Limits,
     known: Strength | None = None,
+    existing: Files = MappingProxyType({}),
 ) -> Strength:
     """Try the tests and examples on mutants of the files ``own`` of ``tree``. ``NotJudged`` when the machine keeps us from it.
 
-    ``known``: an earlier measurement of the same files. What was noticed then is not tried again.
+    ``known``: an earlier measurement of the same files. What was noticed then is not tried again. ``existing``: files of the
+    program that was there; of those, mutants and lines are of new and changed lines only.
     """
     began = time.monotonic()
 
@@ -148,9 +153,10 @@ def measure(
         return Strength(reason="mutants are switched off")
     if not ids and not examples:
         return nothing("there is neither a test nor an example")
-    program = mutants.read({path: tree[path] for path in own if path in tree})
+    program = mutants.read({path: tree[path] for path in own if path in tree}, existing)
     if not program.candidates:
-        return nothing("there is no Python code of its own that could be changed")
+        there = any(path in existing for path in own)
+        return nothing(NOTHING_NEW if there else "there is no Python code of its own that could be changed")
     lines = {(path, line) for path, rows in program.lines.items() for line in rows.values()}
     bench = _Bench(toolchain, {**tree, **program.plain}, tests, ids, examples, began + limits.mutant_seconds)
     control, rows = bench.control()

@@ -4,6 +4,11 @@ Every call, and every construction of a class, raises ``NotImplementedError("pat
 it calls anything stays: names, constants, enumeration members, exception classes, inheritance, fields. Interfaces are
 written by a model and may be sloppy (missing bodies of ``...``, missing imports, values that cannot be computed yet); a
 stub of one that parses can always be imported.
+
+The stub of a file that exists is its source, in which what the interface states refuses. Functions and methods are put in
+the place of the old ones where the module ends, so that what it does while it is imported goes on working; they refuse
+from then on, except while some module is being imported: what the rest of the program computes at its import stays. What
+cannot be held: a module whose import depends on how many members an enumeration or fields a record has, when they grow.
 """
 
 from __future__ import annotations
@@ -11,11 +16,14 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
+from agent.checks.pytest_source import names_of_file, parsed
 from graphs import syntax
-from graphs.values import Component
+from graphs.values import Component, Files
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -81,21 +89,71 @@ def __getattr__(name):
             raise AttributeError(name)
     return globals().setdefault(name, _unfinished(f"%s:{name}"))
 """
+_CHANGES = '''
+def _stub_importing():
+    import sys
+
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _stub_refusing(made, before):
+    """What refuses, and for as long as a module is being imported does what was there before."""
+    import functools
+    import inspect
+
+    if isinstance(made, (classmethod, staticmethod)) and type(before) is type(made):
+        return type(made)(_stub_refusing(made.__func__, before.__func__))
+    if not inspect.isfunction(made) or inspect.iscoroutinefunction(made) or not callable(before):
+        return made
+
+    @functools.wraps(made)
+    def call(*args, **kwargs):
+        return (before if _stub_importing() else made)(*args, **kwargs)
+
+    return call
+
+
+def _stub_change(owner, name, made):
+    """Put a method into a class."""
+    before = vars(owner).get(name)
+    if isinstance(made, property) and isinstance(before, property):
+        made = property(made.fget or before.fget, made.fset or before.fset, made.fdel or before.fdel)
+    try:
+        setattr(owner, name, _stub_refusing(made, before))
+    except (AttributeError, TypeError):
+        pass
+'''
+_OURS = frozenset(
+    {"_Refusing", "_unfinished", "_stub_importing", "_stub_refusing", "_stub_change", "_stub_before", "_stub_made"}
+)
+"""Names that the stub of a file that exists adds to it."""
 _MAIN = 'if __name__ == "__main__":\n    raise NotImplementedError("%s")\n'
 
 
-def stub_files(component: Component) -> dict[str, str]:
+def stub_files(component: Component, existing: Files = MappingProxyType({})) -> dict[str, str]:
     """Owned ``.py`` path → source of its stub.
 
     A file without an interface (or with one that cannot be parsed, see :func:`problems_of_interface`) gets an *open*
     stub: any name can be imported from it and raises ``NotImplementedError`` when used. Running a stub as a program
     raises it too.
+
+    ``existing``: path → text of the program that is there. The stub of such a file is its text, in which what the interface
+    states raises; where nothing can be made of the interface, the text as it is. What is no Python, nobody can import: such a file
+    has the stub of a new one.
     """
     files: dict[str, str] = {}
     for path in component.files:
         if PurePosixPath(path).suffix == ".py":
             source = component.contract.interface.get(path, "")
-            files[path] = _stub(path, source) if source.strip() else _open_stub(path)
+            if path in existing and _is_python(existing[path]):
+                files[path] = _changed(path, source, existing[path])
+            else:
+                files[path] = _stub(path, source) if source.strip() else _open_stub(path)
     return files
 
 
@@ -135,6 +193,28 @@ def _stub(path: str, source: str) -> str:
     future = ast.ImportFrom("__future__", [ast.alias("annotations")], 0)
     module = ast.Module([*head, future, *maker.missing_imports(), *syntax.parse(_PRELUDE).body, *body], [])
     return ast.unparse(ast.fix_missing_locations(module)) + "\n\n\n" + _MAIN % _escaped(path)
+
+
+def _is_python(source: str) -> bool:
+    try:
+        parsed(source)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _changed(path: str, source: str, existing: str) -> str:
+    """The stub of a file that exists."""
+    try:
+        compile(source, path, "exec", dont_inherit=True)
+        stated, tree = parsed(source), parsed(existing)
+        if not source.strip() or _OURS & names_of_file(tree):
+            return existing
+        text = ast.unparse(ast.fix_missing_locations(_Changer(path, stated, tree).module()))
+        compile(text, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return existing
+    return text + "\n"
 
 
 def _names_used(tree: ast.AST) -> frozenset[str]:
@@ -410,6 +490,227 @@ class _Maker:
 
     def _class_value(self, value: ast.expr, name: str, place: str) -> ast.expr:
         return value if _literal(value) else self._unfinished(f"{place}.{name}")
+
+
+class _Changer:
+    """Puts what an interface states into a module that exists, so that it can still be imported."""
+
+    def __init__(self, path: str, stated: ast.Module, tree: ast.Module) -> None:
+        self._stated, self._tree = stated, tree
+        self._there = names_of_file(tree)
+        self._maker = _Maker(path, _names_used(stated))
+        self._maker.known |= self._there
+        outside = [node for block in _blocks(tree.body) for node in block]
+        self._classes = {node.name: node for node in outside if isinstance(node, ast.ClassDef)}
+        self._functions = {node.name: node for node in outside if isinstance(node, Function)}
+        for node in self._classes.values():
+            self._maker._class(node, node.name)  # notes which of them are exceptions and enumerations
+
+    def module(self) -> ast.Module:
+        """The whole module; the tree is changed for it."""
+        made = [node for stated in self._stated.body for node in self._statement(stated)]
+        imports = [node for node in self._maker.missing_imports() if not _bound(node) <= self._there]
+        body = self._tree.body
+        # Before what the module does when it is run: that uses the new names, too.
+        end = len(body)
+        while end and _runs(body[end - 1]):
+            end -= 1
+        body[end:end] = [*imports, *made]
+        start = next((n for n, node in enumerate(body) if not _is_head(node)), len(body))
+        body[start:start] = [*syntax.parse(_PRELUDE).body, *syntax.parse(_CHANGES).body]
+        return self._tree
+
+    def _statement(self, node: ast.stmt) -> list[ast.stmt]:
+        """What is added at the end for one statement of the interface."""
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                made = self._function(node, self._functions.get(node.name), node.name)
+                if node.name not in self._there:
+                    return made
+                name = ast.Name(node.name, ast.Load())
+                kept = self._maker._assigned("_stub_before", name)
+                return [
+                    kept,
+                    *made,
+                    self._maker._assigned(node.name, _call("_stub_refusing", name, ast.Name("_stub_before"))),
+                ]
+            case ast.ClassDef() if node.name in self._classes:
+                return self._class(node, self._classes[node.name], ast.Name(node.name), node.name)
+            case ast.Import() | ast.ImportFrom():
+                new = [one for one in node.names if (one.asname or one.name).partition(".")[0] not in self._there]
+                made_import = deepcopy(node)
+                made_import.names = new
+                return self._maker.module([made_import] if new else [])
+            case ast.Assign() | ast.AnnAssign() if (names := _bound(node)) & self._there:
+                if "__all__" in names or not _literal(node.value):
+                    return []  # it is there, and what it becomes is not said
+            case ast.If() if "__name__" not in _names_used(node.test):
+                return [made for inner in [*node.body, *node.orelse] for made in self._statement(inner)]
+        return [_unannotated(made) for made in self._maker.module([node])]
+
+    def _function(self, node: Function, before: Function | None, place: str) -> list[ast.stmt]:
+        """What refuses, decorated as the interface says, or else as it was; where that fails, as new functions are."""
+        bare = self._maker._function(node, place)
+        assert isinstance(bare, Function)
+        decorators = node.decorator_list or (before.decorator_list if before else [])
+        decorators = [one for one in decorators if _last_name(one) not in ("overload", "abstractmethod")]
+        known = [kept for kept in map(self._maker._decorator, decorators) if kept is not None]
+        plain = _unannotated(type(bare)(bare.name, bare.args, bare.body, known, bare.returns))
+        if len(known) == len(decorators):
+            return [plain]
+        full = type(bare)(bare.name, bare.args, bare.body, decorators, bare.returns)
+        return [_or(full, plain)]
+
+    def _class(self, node: ast.ClassDef, before: ast.ClassDef, owner: ast.expr, place: str) -> list[ast.stmt]:
+        """Sets the fields of a class that exists; what is given puts its methods and new classes into it."""
+        bases = [_last_name(base) for base in before.bases]
+        kinds = {"metaclass": {"type"}, "enum": self._maker.enums, "dictionary": {"TypedDict"}}
+        kind = next((name for name, marks in kinds.items() if marks & set(bases)), "plain")
+        old = {(inner.name, _accessor(inner)): inner for inner in before.body if isinstance(inner, Function)}
+        nested = {inner.name: inner for inner in before.body if isinstance(inner, ast.ClassDef)}
+        there = names_of_file(ast.Module(before.body, []))
+        fields: list[ast.stmt] = []
+        classes: list[ast.stmt] = []
+        methods: dict[str, list[ast.stmt]] = {}
+        for inner in node.body:
+            if isinstance(inner, Function) and self._maker._keeps_method(inner.name, kind):
+                accessor = _accessor(inner)
+                body = methods.setdefault(inner.name, [])
+                if accessor and not body:
+                    body.append(self._maker._assigned(inner.name, _call("property")))
+                body += self._function(inner, old.get((inner.name, accessor)), f"{place}.{inner.name}")
+            elif isinstance(inner, ast.ClassDef) and inner.name in nested:
+                inside = ast.Attribute(owner, inner.name)
+                classes += self._class(inner, nested[inner.name], inside, f"{place}.{inner.name}")
+            elif isinstance(inner, ast.ClassDef):
+                methods[inner.name] = [_unannotated(self._maker._class(inner, f"{place}.{inner.name}"))]
+            elif isinstance(inner, ast.Assign | ast.AnnAssign) and (
+                not _bound(inner) <= there or _literal(inner.value)
+            ):
+                fields += self._field(inner, node, kind, place)
+        if fields:
+            self._set_fields(before, fields)
+        for name, body in methods.items():
+            # In a class of the same name: that is part of names with two underscores.
+            made = f"_{node.name.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+            holder = ast.ClassDef(node.name, [], [], body, [])
+            maker = ast.FunctionDef("_stub_made", _nothing(), [holder, ast.Return(ast.Name(node.name))], [])
+            value = ast.Subscript(_call("vars", _call("_stub_made")), ast.Constant(made))
+            put = ast.Expr(_call("_stub_change", owner, ast.Constant(made), value))
+            classes += [maker, _or(put, ast.Pass())]
+        return classes
+
+    def _field(self, node: ast.Assign | ast.AnnAssign, owner: ast.ClassDef, kind: str, place: str) -> list[ast.stmt]:
+        if kind == "enum" or isinstance(node, ast.Assign):
+            plain = node if isinstance(node, ast.Assign) else ast.Assign([node.target], node.value or ast.Constant(...))
+            return self._maker._attribute(plain, owner, place, kind)
+        value = node.value
+        if kind != "dictionary" and not _literal(value):
+            # With a value: what makes objects of the class as it was goes on working.
+            value = self._maker._unfinished(f"{place}.{ast.unparse(node.target)}")
+        return [_unannotated(ast.AnnAssign(node.target, node.annotation, value, 1))]
+
+    def _set_fields(self, node: ast.ClassDef, fields: Sequence[ast.stmt]) -> None:
+        """Set or add them in the class; where no class can be made of that, it stays as it was."""
+        body = list(node.body)
+        for field in fields:
+            at = next((n for n, inner in enumerate(body) if _bound(inner) == _bound(field)), None)
+            if at is not None:
+                body[at] = field
+                continue
+            place = max((n for n, inner in enumerate(body) if _bound(inner) or _is_text(inner)), default=-1)
+            body.insert(place + 1, field)
+        made = ast.ClassDef(node.name, node.bases, node.keywords, body, node.decorator_list)
+        inside = [inner.body for inner in ast.walk(self._tree) if isinstance(inner, ast.ClassDef)]
+        for block in [*_blocks(self._tree.body), *inside]:
+            for at, inner in enumerate(block):
+                if inner is node:
+                    block[at] = _or(made, node)
+                    return
+
+
+def _blocks(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
+    """The statements of a module, and those in the branches of each."""
+    yield body
+    for node in body:
+        if not isinstance(node, Function | ast.ClassDef):
+            for name in ("body", "orelse", "finalbody"):
+                yield from _blocks(getattr(node, name, []))
+            for handler in getattr(node, "handlers", []):
+                yield from _blocks(handler.body)
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """Names that an assignment or import binds."""
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.ImportFrom):
+        return names_of_file(ast.Module([node], []))
+    return set()
+
+
+def _accessor(node: Function) -> str:
+    """``setter`` for ``@x.setter``, of a property; empty for everything else."""
+    names = [one.attr for one in node.decorator_list if isinstance(one, ast.Attribute)]
+    return next((name for name in names if name in ("setter", "deleter")), "")
+
+
+def _runs(node: ast.stmt) -> bool:
+    """Whether it is what a module does when it is run: a call, or ``if __name__ == "__main__"``."""
+    return (isinstance(node, ast.Expr) and not _is_text(node)) or (
+        isinstance(node, ast.If) and "__name__" in _names_used(node.test)
+    )
+
+
+def _is_head(node: ast.stmt) -> bool:
+    return _is_text(node) or (isinstance(node, ast.ImportFrom) and node.module == "__future__")
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _or(node: ast.stmt, spare: ast.stmt) -> ast.stmt:
+    """The statement, and another where it does not work out."""
+    return ast.Try([node], [ast.ExceptHandler(ast.Name("Exception"), None, [spare])], [], [])
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.expr:
+    return ast.Call(ast.Name(name), list(arguments), [])
+
+
+def _nothing() -> ast.arguments:
+    return ast.arguments([], [], None, [], [], None, [])
+
+
+class _Quoting(ast.NodeTransformer):
+    """Writes annotations as texts, so that nothing looks up their names."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = _quoted(node.returns)
+        return self.generic_visit(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = _quoted(node.returns)
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = _quoted(node.annotation)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = _quoted(node.annotation) or node.annotation
+        return node
+
+
+def _quoted(node: ast.expr | None) -> ast.expr | None:
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return node if node is None or is_text else ast.Constant(ast.unparse(node))
+
+
+def _unannotated(node: ast.stmt) -> ast.stmt:
+    """The statement with its annotations as texts."""
+    made = _Quoting().visit(deepcopy(node))
+    assert isinstance(made, ast.stmt)
+    return made
 
 
 def _is_exception(value: object) -> bool:

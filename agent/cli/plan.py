@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.running import resolve, settings_options
+from agent.cli.running import REPO, existing_in, resolve, settings_options
 
 if TYPE_CHECKING:
     from graphs.values import Plan, Spec
@@ -37,6 +37,7 @@ PLAN_FILE = Path("plan.yaml")
     "--record", type=click.Path(path_type=Path), metavar="FILE", help="Write the model's answers to a recording."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@REPO
 @settings_options
 def plan(
     spec: str | None,
@@ -45,6 +46,7 @@ def plan(
     fewer: bool,
     schema: bool,
     record: Path | None,
+    repo: Path | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -87,6 +89,7 @@ def plan(
             home=home(),
             record=Path.cwd() / record if record else None,
             exemplar_directory=user_directory(),
+            existing=existing_in(repo),
         )
         written = output or PLAN_FILE
         check_place(written)
@@ -101,8 +104,10 @@ def plan(
         click.echo("nothing to merge: it is not cut too finely, or no two parts fit one", err=True)
     _show(made, as_json)
     if written is not None:
+        again = f" --repo {repo}" if repo else ""
         click.echo(
-            f"written to {str(written)!r}; edit it, then: agent run {spec or 'SPEC.md'} --plan {written}", err=as_json
+            f"written to {str(written)!r}; edit it, then: agent run {spec or 'SPEC.md'} --plan {written}{again}",
+            err=as_json,
         )
 
 

@@ -11,7 +11,9 @@ import click
 
 from agent.cli.running import (
     COLLECTING,
+    REPO,
     asked_about_edits,
+    existing_in,
     human_options,
     resolve,
     see_through,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the model's answers to a recording for replay:FILE.",
 )
+@REPO
 @settings_options
 @COLLECTING
 @human_options
@@ -50,6 +53,7 @@ def run(
     output: Path | None,
     plan_file: Path | None,
     record: Path | None,
+    repo: Path | None,
     yes: bool,
     no_feedback: bool,
     edits: Policy | None,
@@ -58,6 +62,9 @@ def run(
     **flags: Any,
 ) -> None:
     """Build what SPEC (a Markdown file, a directory with spec.md, or - for standard input) describes.
+
+    With --repo, SPEC describes a change to the program in a git repository: the output is a clone of it, with what was
+    built and proven on the branch stepgraph. The repository itself is only read.
 
     At a terminal you are asked to let the plan pass, what components cannot settle without you, and at the end what is
     wrong with the result. Elsewhere nothing is asked, unless --ask-plan has the plan wait for agent approve; agent answer
@@ -84,6 +91,7 @@ def run(
     asked = read_spec(spec, sys.stdin.buffer)
     target = output or settings.output or Path(str(asked.settings.get("output") or slug_of(asked.title)))
     place = Path(os.path.abspath(target.expanduser()))
+    existing = existing_in(repo)
     policy = asked_about_edits(place, edits, ask=not (yes or as_json or spec == "-"))
     config = RunConfig(
         spec=asked,
@@ -94,6 +102,7 @@ def run(
         record=Path.cwd() / record if record else None,
         exemplar_directory=user_directory(),
         edits=policy or "refuse",
+        existing=existing,
     )
     see_through(
         lambda who, listeners: start(config, who, listeners),
@@ -104,6 +113,7 @@ def run(
         waits=settings.ask_plan,
         asks_end=not no_feedback,
         max_components=settings.max_components,
+        existing=existing,
         as_json=as_json,
         quiet=quiet,
     )

@@ -16,6 +16,7 @@ import click
 
 if TYPE_CHECKING:
     from agent.config import Resolved
+    from agent.existing import Existing
     from agent.hand_edits import Policy
     from agent.run import Listener, RunResult, Who
     from agent.store.inbox import Inbox
@@ -100,6 +101,28 @@ def view_options(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")(command)
 
 
+REPO = click.option(
+    "--repo",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="SPEC asks for a change to the program in this git repository, as last committed.",
+)
+"""Names an existing program; arrives as ``repo``, ``None`` when not given."""
+
+
+def existing_in(repo: Path | None) -> Existing | None:
+    """The program in a repository that ``--repo`` names; what is not committed there is said, and does not count."""
+    if repo is None:
+        return None
+    from agent.existing import read_existing, uncommitted
+
+    found = read_existing(repo)
+    if changed := uncommitted(repo):
+        what = "file is" if changed == 1 else "files are"
+        click.echo(f"{changed} changed {what} not committed in {str(repo)!r}, and will not be seen", err=True)
+    return found
+
+
 def resolve(flags: dict[str, Any]) -> Resolved:
     """Flags, environment and configuration files as settings; ``ConfigError`` names what is wrong."""
     from agent.config import load
@@ -165,6 +188,7 @@ def carry_on(
         waits=config.settings.ask_plan,
         asks_end=not no_feedback,
         max_components=config.settings.max_components,
+        existing=config.existing,
         as_json=as_json,
         quiet=quiet,
         run_id=info.id,
@@ -182,6 +206,7 @@ def see_through(
     waits: bool = False,
     asks_end: bool = True,
     max_components: int | None = None,
+    existing: Existing | None = None,
     as_json: bool,
     quiet: bool,
     run_id: str = "",
@@ -198,6 +223,7 @@ def see_through(
         waits: whether, where nobody is, the plan waits for one elsewhere to let it pass.
         asks_end: whether a person at a terminal is asked what is wrong with the result; never with ``quiet``.
         max_components: how many components an edited plan may have; ``None``: any number.
+        existing: the program that the plan changes, if it changes one.
         as_json: print one object instead of words; nothing is asked.
         quiet: print only the last line; questions of components stay open.
         run_id: known when resuming.
@@ -226,7 +252,7 @@ def see_through(
         inbox = found
         if spec is None:
             return NoHuman(inbox)
-        rules = rules_of(spec, max_components)
+        rules = rules_of(spec, max_components, existing)
         if as_json or not sys.stdin.isatty():
             return NoHuman(inbox, rules, lambda text: click.echo(text, err=True), waits=waits and asks_plan)
         return Terminal(

@@ -44,6 +44,7 @@ class Prompts:
             autoescape=False,  # prompts are plain text
         )
         self._environment.filters["clip"] = clip
+        self._environment.filters["fenced"] = fenced
         self._environment.globals["contract"] = self._contract
         self._environment.globals["render"] = lambda example: examples.render(example).rstrip("\n")
 
@@ -84,6 +85,15 @@ def _check(path: Path) -> None:
         jinja2.Environment().parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, jinja2.TemplateSyntaxError) as error:
         raise ConfigError(f"the prompt {str(path)!r} cannot be read: {error}; mend or remove it") from error
+
+
+def fenced(text: str, language: str) -> str:
+    """``text`` as a block of Markdown, in a fence longer than any in it, and than those of most answers."""
+    fence = "````"
+    while fence in text:
+        fence += "`"
+    end = "" if text.endswith("\n") or not text else "\n"
+    return f"{fence}{language}\n{text}{end}{fence}"
 
 
 def clip(text: str, most: int) -> str:

@@ -14,7 +14,7 @@ from agent.strategies.native import Native
 from agent.strategies.plain import Plain
 from graphs.errors import ConfigError
 from graphs.ports import Strategy
-from graphs.values import Component
+from graphs.values import Component, Files
 
 STRATEGIES: dict[str, Way] = {way.name: way for way in (Plain(), Guided(), Native())}
 
@@ -33,12 +33,14 @@ def open_strategy(
     temperature: float | None = None,
     note: Note = unheard,
     max_components: int | None = None,
+    existing: Files | None = None,
 ) -> Strategy:
     """What asks in the ways of those names.
 
     Args:
         names: role (one of ``agent.config.ROLES``) → name of its strategy; one name is for all of them.
-        models, prompts, check_component, temperature, note, max_components: see :class:`agent.strategies.asking.Asking`.
+        models, prompts, check_component, temperature, note, max_components, existing: see
+            :class:`agent.strategies.asking.Asking`.
 
     Raises:
         ConfigError: a name that is not known, or a model that cannot do what its strategy needs.
@@ -57,4 +59,4 @@ def open_strategy(
                 f"the strategy {name!r} needs {_HOLD[way.needs]}; the model {model.name!r} is neither: name another "
                 f"model, or one of these strategies: {', '.join(others)}"
             )
-    return Asking(ways, models, prompts, check_component, temperature, note, max_components)
+    return Asking(ways, models, prompts, check_component, temperature, note, max_components, existing)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from agent.checks.problems import problems_of_tests
 from agent.checks.pytest_source import source_of, tied_requirements, with_added, with_replaced
+from agent.existing import overview, surroundings
 from agent.models.base import Ask, Message, Model
 from agent.prompts import Prompts
 from agent.spec import locate_quotes
@@ -85,6 +86,7 @@ class Asking:
         temperature: float | None = None,
         note: Note = unheard,
         max_components: int | None = None,
+        existing: Files | None = None,
     ) -> None:
         """
         Args:
@@ -95,6 +97,7 @@ class Asking:
             temperature: given to the model; ``None`` leaves it to the endpoint.
             note: hears how each answer read.
             max_components: how many components a plan may have; ``None``: any number.
+            existing: the files of the program that is to be changed; ``None`` where everything is new.
         """
         self.name = "+".join(dict.fromkeys(way.name for way in ways.values()))
         self._ways = ways
@@ -104,6 +107,7 @@ class Asking:
         self._check_component = check_component
         self._temperature = temperature
         self._max_components = max_components
+        self._existing = existing
 
     async def requirements(self, spec: Spec) -> tuple[Requirement, ...]:
         """What the spec asks for, each item with the line its quote stands on."""
@@ -131,7 +135,12 @@ class Asking:
 
         packages = list(spec.settings.get("packages", ()))
         prompt = self._prompts.render(
-            "plan", spec=spec, requirements=requirements, exemplars=exemplars, packages=packages
+            "plan",
+            spec=spec,
+            requirements=requirements,
+            exemplars=exemplars,
+            packages=packages,
+            existing=self._overview(spec),
         )
         ids = [r.id for r in requirements]
         most = min(self._max_components or plan_grammars.MOST_COMPONENTS, plan_grammars.MOST_COMPONENTS)
@@ -161,18 +170,24 @@ class Asking:
         return await self._ask("test", self._building(brief, "tests", attempt, prompt), shape)
 
     async def code(self, brief: Brief, attempt: int) -> Files:
-        """All files of the component, written from its contract.
+        """All files of the component, written from its contract; those that are there already may be changed by edits.
 
         From the second attempt on it is a fresh program, for the model of role ``candidate``: asked for in the same
         words, since whoever is told of the first one is no independent witness.
         """
 
-        def read(answer: str) -> Files:
-            return _parsed(shapes.read_files(answer, brief.component.files, brief.component.files))
+        own = brief.component.files
+        there = {path: self._existing[path] for path in own if path in self._existing} if self._existing else {}
 
-        prompt = self._prompts.render("code", brief=self._brief(brief), component=brief.component)
+        def read(answer: str) -> Files:
+            return _parsed(shapes.read_changed(answer, own, there) if there else shapes.read_files(answer, own, own))
+
+        prompt = self._prompts.render(
+            "code", brief=self._brief(brief), component=brief.component, existing=there, long=_long(there)
+        )
         ask = self._building(brief, "code", attempt, prompt)
-        shape = Shape("code", read, partial(grammars.files, brief.component.files))
+        grammar = partial(grammars.repair, own, there, ()) if there else partial(grammars.files, own)
+        shape = Shape("code", read, grammar)
         if attempt == 1:
             return await self._ask("code", ask, shape)
         fresh = replace(ask, temperature=max(self._temperature or 0.0, FRESH_TEMPERATURE))
@@ -196,7 +211,7 @@ class Asking:
             brief=self._brief(brief),
             component=brief.component,
             files=files,
-            long=[path for path, text in files.items() if text.count("\n") > patches.LONG],
+            long=_long(files),
             tests=tests,
             verdict=verdict,
             failing=shown,
@@ -372,6 +387,7 @@ class Asking:
             change=change,
             next_requirement=max(numbers, default=0) + 1,
             packages=packages,
+            existing=self._overview(spec),
         )
         grammar = partial(plan_grammars.revision, plan, packages, max_components=self._max_components)
         schema = partial(schemas.revision, plan, packages)
@@ -432,20 +448,42 @@ class Asking:
             requirements=brief.requirements,
             neighbours=brief.neighbours,
             examples=brief.examples,
+            surroundings=self._surroundings(brief.component),
         ).rstrip("\n")
+
+    def _overview(self, spec: Spec) -> str:
+        """What a planner sees of the program that is there; empty for none."""
+        return overview(self._existing, spec.text) if self._existing else ""
+
+    def _surroundings(self, component: Component) -> str:
+        """What whoever builds a component sees of the program that is there; empty for none."""
+        if not self._existing:
+            return ""
+        contract = component.contract
+        about = "\n".join((component.purpose, contract.behaviour, *contract.interface.values()))
+        return surroundings(self._existing, component.files, about)
 
     def _planning(self, step: str, prompt: str, most: int | None, attempt: int = 1) -> Ask:
         """``most``: how many components the answer may lead to, where it says anything of them."""
-        messages = (Message("system", self._prompts.render("planner", max_components=most)), Message("user", prompt))
+        messages = (
+            Message("system", self._prompts.render("planner", max_components=most, existing=bool(self._existing))),
+            Message("user", prompt),
+        )
         return Ask(messages, step, attempt=attempt, temperature=self._temperature, priority=float("inf"))
 
     def _building(self, brief: Brief, step: str, attempt: int, prompt: str) -> Ask:
         # A component that had to be the whole program is not one of a few tests.
-        system = self._prompts.render("builder", packages=brief.component.packages, whole=self._max_components == 1)
+        system = self._prompts.render(
+            "builder",
+            packages=brief.component.packages,
+            whole=self._max_components == 1,
+            existing=bool(self._existing),
+        )
         return self._concerning(brief, step, attempt, system, prompt)
 
     def _cutting(self, brief: Brief, step: str, attempt: int, prompt: str) -> Ask:
-        return self._concerning(brief, step, attempt, self._prompts.render("planner", max_components=None), prompt)
+        system = self._prompts.render("planner", max_components=None, existing=bool(self._existing))
+        return self._concerning(brief, step, attempt, system, prompt)
 
     def _concerning(self, brief: Brief, step: str, attempt: int, system: str, prompt: str) -> Ask:
         return Ask(
@@ -457,6 +495,11 @@ class Asking:
             temperature=self._temperature,
             priority=brief.priority,
         )
+
+
+def _long(files: Files) -> list[str]:
+    """The files that are worth giving by edits."""
+    return [path for path, text in files.items() if text.count("\n") > patches.LONG]
 
 
 def _around(files: Files, mutant: Mutant) -> str:

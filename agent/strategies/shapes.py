@@ -424,6 +424,24 @@ def read_repair(
     return Repair(changed, disputed)
 
 
+def read_changed(answer: str, owned: Collection[str], files: Files) -> dict[str, str]:
+    """Path → text of all files of a component of which ``files`` are there already: those may be given whole or by edits, or
+    stay as they are; the others must be given.
+
+    Raises:
+        AnswerError: nothing usable, a file cut short, a new one missing, an edit that cannot be made (see ``patches.patched``).
+        PathRefused: as for :func:`read_files`.
+    """
+    changed = _changed(patches.blocks(answer), answer, owned, files)
+    missing = [path for path in owned if path not in changed and path not in files]
+    if missing:
+        ask = f"write a heading '### {missing[0]}' and the whole file in a fenced block"
+        raise AnswerError([f"the answer gives no file {', '.join(missing)}; {ask}"])
+    if all(files.get(path) == text for path, text in changed.items()):
+        raise AnswerError(["the answer changes no file; give each file that changes, under a heading with its path"])
+    return {**files, **changed}
+
+
 def _changed(all_blocks: Sequence[Block], answer: str, owned: Collection[str], files: Files) -> dict[str, str]:
     """Path → text of the files that blocks of an answer give whole or edit."""
     if len(all_blocks) == 1 and _named(all_blocks[0], owned) is None and not patches.is_patch(all_blocks[0]):

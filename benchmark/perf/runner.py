@@ -191,8 +191,7 @@ def real(count: int) -> dict[str, float]:
     from agent.run import RunConfig, start
     from agent.spec import read_spec
     from benchmark.scripted_author import PRICES, read_rates, scripted_endpoint
-    from benchmark.worker import told
-
+    
     settings = Settings(model=PERFECT, mutants=0, max_usd=1.0, collect=False)
     tasks = find_tasks(Path("ci"), ids=[REAL_TASK])
     found = Experiment("real", "?", "only", count + 1, Rule(), (Arm("only", settings),), tasks)
@@ -202,7 +201,7 @@ def real(count: int) -> dict[str, float]:
     def directly(place: Path) -> None:
         file = place / "spec.md"
         place.mkdir()
-        file.write_text(told(tasks[0]), "utf-8")
+        file.write_text(tasks[0].instruction, "utf-8")
         with scripted_endpoint(tasks[0], read_rates(PERFECT), f"{place.name}") as stub:
             asked = Settings(
                 **{
