@@ -57,9 +57,11 @@ FRONT_MATTER: Mapping[str, str] = {
     "packages": "a list of package names",
     "entry": "text",
     "output": "text",
+    "superseded": "a list of test files, or tests, that the program has and that the change makes wrong",
 }
 """Key of the front matter → what its value must be."""
 
+_LISTS = frozenset({"packages", "superseded"})
 _LABELS = frozenset({"", "console", "sh", "shell", "bash", "shell-session", "pycon", "python", "py", "doctest"})
 _FENCE = re.compile(r"^(?P<margin>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<brace>\{?)\.?(?P<label>[\w+-]*)(?P<rest>.*)$")
 _GIVEN = frozenset({"input", "stdin"})
@@ -203,7 +205,7 @@ def _settings(name: str, front: str) -> dict[str, Any]:
             hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(FRONT_MATTER)}"
             raise SpecError(f"{name}: the front matter has an unknown key {key!r}; {hint}")
         is_list = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        if not (is_list if key == "packages" else isinstance(value, str)):
+        if not (is_list if key in _LISTS else isinstance(value, str)):
             raise SpecError(f"{name}: {key!r} in the front matter must be {FRONT_MATTER[key]}, not {value!r:.60}")
     for package in data.get("packages", ()):
         if problem := problem_of(package):

@@ -103,6 +103,14 @@ def program_of(task: Task, place: Path) -> Existing | None:
     return read_existing(repository)
 
 
+def _said(task: Task) -> dict[str, tuple[str, ...]]:
+    """What the front matter of the instruction would say: the packages that may be used, and the tests of the program that the
+    hidden ones take the place of."""
+    paths = [path for name in task.tests for path in (name, f"tests/{name}") if path in task.workspace]
+    newer = tuple(path for path in paths if task.workspace[path] != task.tests[path.removeprefix("tests/")])
+    return {key: value for key, value in (("packages", task.packages), ("superseded", newer)) if value}
+
+
 def _stream(files: Files) -> str:
     """One commit that holds the files, for ``git fast-import``."""
     said = "The program as it is."
@@ -134,8 +142,7 @@ def run_cell(job: Job) -> Result:
     place.mkdir(parents=True, exist_ok=True)
     bare = Result(cell.key, cell.task, cell.arm, cell.repeat, passed=False)
     spec = read_spec("-", io.BytesIO(job.task.instruction.encode()))
-    # What the packages are is the task's to say, and they are there: what cannot be had was found out when it was lent.
-    spec = replace(spec, settings={**spec.settings, **({"packages": job.task.packages} if job.task.packages else {})})
+    spec = replace(spec, settings={**spec.settings, **_said(job.task)})
     seconds = job.settings.max_seconds or job.task.agent_seconds
     status = reason = ""
     with _answering(job) as asked:

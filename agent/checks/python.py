@@ -234,7 +234,9 @@ class PytestToolchain:
     async def integrate(self, plan: Plan, spec: Spec, tree: Files, tests: Files, ids: Sequence[str]) -> Verdict:
         """All tests and the spec's examples on the assembled repository, and its entry command; where a program exists, its
         own tests that passed before, too."""
-        return await in_daemon_thread(self.integrate_tree, tree, tests, ids, spec.examples, plan.entry)
+        return await in_daemon_thread(
+            self.integrate_tree, tree, tests, ids, spec.examples, plan.entry, spec.settings.get("superseded", ())
+        )
 
     # -- the synchronous core
 
@@ -286,15 +288,21 @@ class PytestToolchain:
         return [self._run(source, tests, files[:last], limits)] if last else []
 
     def integrate_tree(
-        self, tree: Files, tests: Files, ids: Sequence[str], examples: Sequence[Example], entry: str
+        self,
+        tree: Files,
+        tests: Files,
+        ids: Sequence[str],
+        examples: Sequence[Example],
+        entry: str,
+        superseded: Collection[str] = (),
     ) -> Verdict:
         """:meth:`prove_tree` with as many times the wall time as there are test files (at most ten), the tests of an existing
-        program that passed before, and the entry command."""
+        program that passed before, but for those that are superseded, and the entry command."""
         files = len({name.partition("::")[0] for name in ids})
         limits = replace(self.limits, seconds=self.limits.seconds * min(10, max(1, files)))
         with self._tree(tree) as source:
             verdict = self.prove_directory(source, tests, ids, examples, limits) if ids or examples else None
-            for held in self._regression.held(tree, tests) if self.existing else ():
+            for held in self._regression.held(tree, tests, superseded) if self.existing else ():
                 if verdict is None or not verdict.infrastructure:
                     verdict = _and_held(verdict, held, self.prove_directory(source, held.tests, held.ids))
             if not entry:

@@ -57,16 +57,22 @@ class Regression:
         self._known: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
 
-    def held(self, tree: Files, taken: Collection[str]) -> tuple[Held, ...]:
+    def held(self, tree: Files, taken: Collection[str], superseded: Collection[str] = ()) -> tuple[Held, ...]:
         """What holds ``tree``, the files that a plan owns, nearest first; all that is known already, and more while there
         is time.
 
-        ``taken``: paths of tests that are run anyway.
+        Args:
+            tree: what the plan makes.
+            taken: paths of tests that are run anyway.
+            superseded: paths and ids of tests that are to be wrong from now on.
         """
         changed = [path for path, text in tree.items() if self._existing.get(path, text) != text]
         found: list[Held] = []
         for path in nearest(self._existing, changed):
-            if path not in tree and path not in taken and (ids := self._passing_ids(path)):
+            if path in tree or path in taken or path in superseded:
+                continue
+            ids = tuple(i for i in self._passing_ids(path) if i not in superseded)
+            if ids:
                 found.append(Held(path, laid_out(self._existing, path), ids))
         return tuple(found)
 

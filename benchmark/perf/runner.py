@@ -191,7 +191,7 @@ def real(count: int) -> dict[str, float]:
     from agent.run import RunConfig, start
     from agent.spec import read_spec
     from benchmark.scripted_author import PRICES, read_rates, scripted_endpoint
-    
+
     settings = Settings(model=PERFECT, mutants=0, max_usd=1.0, collect=False)
     tasks = find_tasks(Path("ci"), ids=[REAL_TASK])
     found = Experiment("real", "?", "only", count + 1, Rule(), (Arm("only", settings),), tasks)
