@@ -41,6 +41,8 @@ PATHS = "## Its files\n\nBy directory, each with its number of lines."
 OUTLINES = "## Outlines\n\nHeads and docstrings of modules, without how things are done."
 WHOLE = "## Whole files"
 """Headings of an overview."""
+PROSE, PROSE_WEIGHT = (".md", ".rst", ".txt"), 0.3
+"""Texts that are written in the words of specifications, and so are found by more of them than they are about."""
 PATH_WEIGHT = 3
 """How often the words of a path count: they say what a file is about, most words in it do not."""
 READ_CHARS = 60_000
@@ -326,6 +328,7 @@ def _ranked(files: Files, about: str) -> list[str]:
     named = _mentions(files, about)
     paths = sorted(files)
     scores = dict(zip(paths, _scores([(path, files[path]) for path in paths], about), strict=True))
+    scores |= {path: scores[path] * PROSE_WEIGHT for path in paths if path.endswith(PROSE)}
     return sorted(paths, key=lambda path: (_is_of_tests(path), -named.get(path, 0.0), -scores[path], path))
 
 
@@ -356,12 +359,14 @@ def _stems(word: str) -> tuple[str, ...]:
 
 def _mentions(files: Files, about: str) -> dict[str, float]:
     """Path → how much a text names it: whole paths most, then names of files and modules, then what a file defines. What
-    several files go by counts for each a part of it; what more than :data:`SHARED_BY` do, nothing."""
+    several files go by counts for each a part of it; what more than :data:`SHARED_BY` do, nothing. Tests name what they test."""
     known: dict[str, set[str]] = defaultdict(set)
     for path in files:
         parts = PurePosixPath(path).parts
         for number in range(len(parts)):
             known["/".join(parts[number:])].add(path)
+            if path.endswith(".py"):
+                known[f"test_{parts[-1]}"].add(path)
         for module in (max(modules_of([path]), key=len),) if path.endswith(".py") else ():
             words = module.removesuffix(".__init__").split(".")
             for number in range(len(words) - 1):
@@ -380,7 +385,8 @@ def _mentions(files: Files, about: str) -> dict[str, float]:
 
 def _references(about: str) -> frozenset[str]:
     """What may name something of a program: paths, dotted names and their parts, and words that look like code or are quoted."""
-    quoted = {word for code in _QUOTED.findall(about) for word in _WORD.findall(code)}
+    # The parts of a path are words like any other.
+    quoted = {word for code in _QUOTED.findall(about) if "/" not in code for word in _WORD.findall(code)}
     found = set(quoted)
     for match in _REFERENCE.finditer(about):
         text = match[0].rstrip("./+-")

@@ -187,6 +187,7 @@ def check_component(component: Component, spec: Spec | None = None, existing: Ex
 def rules_of(spec: Spec, max_components: int | None, existing: Existing | None = None) -> Callable[[Plan], list[str]]:
     """What an edited plan for ``spec`` must meet before it is built: gives what is wrong with one, a sentence each."""
     rules = partial(check_component, spec=spec, existing=existing)
+    spec = _standing_on(spec, existing)
 
     def problems(plan: Plan) -> list[str]:
         asked = with_feedback(spec, plan.feedback) if plan.feedback else spec
@@ -200,6 +201,8 @@ def start(config: RunConfig, who: Who = NoHuman, listeners: Sequence[Listener] =
     if not config.plan_only:
         check_output(config.output)
         config = replace(config, existing=_begun_from(config))
+    config = replace(config, spec=_standing_on(config.spec, config.existing))
+    if not config.plan_only:
         for info in list_runs(config.home):
             if info.status == "running" and info.output == str(config.output):
                 raise UserError(
@@ -212,6 +215,11 @@ def start(config: RunConfig, who: Who = NoHuman, listeners: Sequence[Listener] =
         run_id, run_dir = new_run(config.home, config.spec.title)
         journal = SqliteJournal.create(run_dir)
         return _drive(config, run_id, journal, who, listeners, new=True)
+
+
+def _standing_on(spec: Spec, existing: Existing | None) -> Spec:
+    """The specification, knowing what there is of the program that it changes."""
+    return spec if existing is None else replace(spec, existing=tuple(existing.files))
 
 
 def _begun_from(config: RunConfig) -> Existing | None:

@@ -71,7 +71,7 @@ def problems(
 
     Args:
         plan: the plan as read.
-        spec: when given, its examples must find the modules they use.
+        spec: when given, its examples must find the modules they use, in the plan or in the program it changes.
         check_component: further rules from outside (file-name policy, interfaces that parse).
         max_components: how many components there may be; ``None``: any number.
     """
@@ -187,10 +187,11 @@ def _contract_problems(component: Component) -> Iterable[str]:
 
 def _module_problems(plan: Plan, spec: Spec | None) -> Iterable[str]:
     owners = file_owners(plan)
+    there = {*owners, *(spec.existing if spec else ())}
     yield from (
         f"the entry command {plan.entry!r} starts {what!r}, but no component owns {' or '.join(paths)}"
         for what, paths in _programs(plan.entry)
-        if not any(p in owners for p in paths)
+        if there.isdisjoint(paths)
     )
     roots = {parts[0].removesuffix(".py") for parts in _python_parts(owners)}
     roots |= {parts[1].removesuffix(".py") for parts in _python_parts(owners) if parts[0] == "src" and len(parts) > 1}
@@ -199,7 +200,7 @@ def _module_problems(plan: Plan, spec: Spec | None) -> Iterable[str]:
         for what, paths in _used_by(example):
             root = what.partition(".")[0]
             foreign = installed or root in sys.stdlib_module_names or root == "pytest"
-            if (root in roots or not foreign) and not any(p in owners for p in paths):
+            if (root in roots or not foreign) and there.isdisjoint(paths):
                 yield f"example {example.id} of the spec uses {what!r}, but no component owns {' or '.join(paths)}"
 
 

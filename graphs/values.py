@@ -84,6 +84,8 @@ class Spec:
     """Fenced shell sessions and doctests found in the text."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The front matter: known keys only (see ``agent/spec.py``)."""
+    existing: tuple[str, ...] = ()
+    """Paths of the program that it asks to change; none where everything is new."""
 
 
 @dataclass(frozen=True)
