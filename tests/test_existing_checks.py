@@ -162,7 +162,6 @@ def test_what_the_interface_states_refuses_and_all_else_works(interface: str, re
 @pytest.mark.parametrize(
     ("existing", "interface"),
     [
-        ("def f(:\n", "def f(): ..."),
         ("def f(): return 1\n", "def f(:"),
         ("def f(): return 1  # kept\n", ""),
         ("# -*- coding: latin-1 -*-\ndef f(): return 1\n", "def f(): ..."),
@@ -174,6 +173,11 @@ def test_what_cannot_be_read_stays_as_it_is(existing: str, interface: str) -> No
     assert found["x.py"] == existing
     assert set(found) == {"x.py", "y.py"}
     assert found["y.py"] == stub_files(component)["y.py"]
+
+
+def test_what_nobody_can_import_has_the_stub_of_a_new_file() -> None:
+    component = Component("x", "", ("x.py",), Contract({"x.py": "def f(): ..."}))
+    assert stub_files(component, {"x.py": "def f():\n    # to be written\n"}) == stub_files(component)
 
 
 def test_what_a_program_does_when_it_is_run_comes_after_what_is_added() -> None:

@@ -150,7 +150,7 @@ def stub_files(component: Component, existing: Files = MappingProxyType({})) -> 
     for path in component.files:
         if PurePosixPath(path).suffix == ".py":
             source = component.contract.interface.get(path, "")
-            if path in existing and _is_python(existing[path]):
+            if path in existing and _can_be_read(existing[path]):
                 files[path] = _changed(path, source, existing[path])
             else:
                 files[path] = _stub(path, source) if source.strip() else _open_stub(path)
@@ -195,10 +195,11 @@ def _stub(path: str, source: str) -> str:
     return ast.unparse(ast.fix_missing_locations(module)) + "\n\n\n" + _MAIN % _escaped(path)
 
 
-def _is_python(source: str) -> bool:
+def _can_be_read(source: str) -> bool:
+    """Whether Python reads it, in whatever encoding it says it has."""
     try:
-        parsed(source)
-    except SyntaxError:
+        compile(source.encode("utf-8", "surrogatepass"), "existing", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
 
