@@ -27,6 +27,8 @@ from graphs import syntax
 from graphs.errors import PrerequisiteError, UserError
 from graphs.values import Files
 
+BRANCH = "stepgraph"
+"""Where a change is in the clone that is delivered."""
 MOST_TEXT = 20_000_000
 """Bytes of text that an existing program may have."""
 OVERVIEW_CHARS = 60_000

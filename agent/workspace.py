@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from agent.existing import Existing
+from agent.existing import BRANCH, Existing
 from agent.git import IDENTITY, asked_git, drop_stale_locks, has_commits, refuse_traps, run_git, user_identity
 from agent.hand_edits import (
     CUT_OFF_FILE,
@@ -41,8 +41,6 @@ from graphs.errors import PathRefused, PrerequisiteError, UserError
 from graphs.values import Component, Files, Plan, Proof, Requirement, Spec, Verdict
 
 README = "README.md"
-BRANCH = "stepgraph"
-"""Of the output, where it is a change to an existing program."""
 BEGUN_FILE = ".git/stepgraph-base"
 """The commit that an existing program is taken over from, until there is a commit of ours on it."""
 IGNORED = "__pycache__/\n*.pyc\n.pytest_cache/\n.venv/\n"

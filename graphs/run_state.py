@@ -95,6 +95,9 @@ class Sums:
 class RunState:
     """A run as the fold of its events, those of resumed runs included."""
 
+    base = ""
+    """The commit of the program that is changed; empty where everything is new."""
+
     def __init__(self) -> None:
         self.title = ""
         """Of the plan, else of the spec."""
@@ -226,6 +229,8 @@ class RunState:
         self.title = str(event.body.get("title") or "")
         settings = event.body.get("settings")
         self.settings = settings if isinstance(settings, Mapping) else {}
+        existing = event.body.get("existing")
+        self.base = str(existing["commit"]) if isinstance(existing, Mapping) else ""
         self._limit(event)
 
     def _limit(self, event: Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 from collections import Counter
@@ -13,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from agent.existing import read_existing
+from agent.existing import BRANCH, read_existing
 from agent.hand_edits import base_of, hand_edits
 from agent.store.journal import SqliteJournal
-from agent.workspace import BEGUN_FILE, BRANCH, GitRepository, check_output
+from agent.workspace import BEGUN_FILE, GitRepository, check_output
 from graphs import document, events
 from graphs.errors import UserError
 from graphs.values import Component, Contract, Plan, Proof
@@ -247,6 +248,16 @@ def test_tests_that_passed_before_hold_the_whole(changed: Changed) -> None:
     cases = {case["id"] for case in whole.body["verdict"]["cases"]}
     assert "tests/test_till.py::test_receipt" in cases
     assert "tests/test_till.py::test_that_failed_before" not in cases
+
+
+def test_the_end_says_what_held_it_and_how_to_take_it(changed: Changed) -> None:
+    run = json.loads(changed.done.stdout)["run"]
+    said = changed.place.agent("resume", run).stdout
+    assert "5 of 5 tests and examples passed, 1 of them tests that the program had" in said
+    base = git(changed.repo, "rev-parse", "--short=12", "HEAD")
+    assert f"git -C {changed.place.output} diff {base}" in said
+    git(changed.repo, "fetch", "-q", str(changed.place.output), BRANCH)
+    assert "shop/percent.py" in git(changed.repo, "diff", "--name-only", "HEAD", "FETCH_HEAD")
 
 
 def test_the_same_again_asks_nothing_and_a_changed_spec_knows_what_it_began_from(changed: Changed) -> None:

@@ -18,7 +18,8 @@ from rich.segment import Segment
 from rich.text import Text
 
 from agent.cli.story import ENDS, amount, cause, change, clock, duration, money, spent, tell, unproven
-from graphs import events
+from agent.existing import BRANCH
+from graphs import dag, events
 from graphs.draw import Branch, branches
 from graphs.run_state import AWAITS_APPROVAL, RunState
 from graphs.status import SIGNS, State, describe
@@ -462,7 +463,7 @@ def _result_rows(state: RunState) -> list[tuple[str, str]]:
     if state.integration is not None:
         cases = state.integration.cases
         passed = sum(case.outcome == "passed" for case in cases)
-        words = f"{passed} of {len(cases)} tests and examples passed"
+        words = f"{passed} of {len(cases)} tests and examples passed" + _held(state)
         rows.append(
             ("the whole", words if state.integration.status == "passed" else f"{words}: {_first_failure(state)}")
         )
@@ -478,6 +479,15 @@ def _result_rows(state: RunState) -> list[tuple[str, str]]:
         by = dict.fromkeys(state.components[name].blocked_by for name in blocked)
         rows.append(("blocked", f"{names(blocked, 6)} (by {names(list(by), 6)})"))
     return [*rows, *_unproven_rows(state)]
+
+
+def _held(state: RunState) -> str:
+    """How many tests of the program that was there judged the change."""
+    if not state.base or state.plan is None or state.integration is None:
+        return ""
+    ours = {dag.test_path(component.id) for component in state.plan.components}
+    own = sum("::" in c.id and c.id.partition("::")[0] not in ours for c in state.integration.cases)
+    return f", {own} of them tests that the program had" if own else "; no test that the program had could be held"
 
 
 def _unproven_rows(state: RunState) -> list[tuple[str, str]]:
@@ -508,6 +518,9 @@ def _delivery_rows(state: RunState, output: str, typed: Callable[[str], str]) ->
         return []
     place = shlex.quote(plain(output))
     rows = [("code", plain(output))]
+    if state.base:
+        rows.append(("changed", f"git -C {place} diff {state.base[:12]}"))
+        rows.append(("take it", f"in your repository: git fetch {place} {BRANCH}, then merge FETCH_HEAD"))
     whole = state.integration is not None and state.integration.status == "passed"
     if whole and state.plan and state.plan.entry:
         first, blank, rest = plain(state.plan.entry, 200).partition(" ")
