@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 import subprocess
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +23,7 @@ from agent.workspace import BEGUN_FILE, GitRepository, check_output
 from graphs import document, events
 from graphs.errors import UserError
 from graphs.values import Component, Contract, Plan, Proof
-from tests.conftest import Place
+from tests.conftest import Place, ended
 from tests.stub_server import StubServer
 
 pytestmark = pytest.mark.usefixtures("bubblewrap")
@@ -283,6 +285,34 @@ def test_what_breaks_the_rest_of_the_program_goes_back_to_work(place: Place) -> 
     assert author.asked["a repair"] == 1
     assert "passed before the change" in author.prompts["a repair"]
     assert 'CURRENCY = "EUR"' in (place.output / "shop/prices.py").read_text()
+
+
+def test_a_run_that_was_killed_goes_on_though_the_repository_has_moved_on(place: Place) -> None:
+    repo = program(place.root / "shop")
+    (place.work / "spec.md").write_text(SPEC)
+    reached, base = threading.Event(), git(repo, "rev-parse", "HEAD")
+
+    class Slow(Author):
+        def __call__(self, body: dict[str, Any]) -> str:
+            answer = super().__call__(body)
+            if "# Your task now: the code" in self.prompts.get("the code", "") and not reached.is_set():
+                reached.set()
+                time.sleep(3)  # it is killed in the meantime
+            return answer
+
+    author = Slow()
+    with StubServer(author) as stub:
+        words = ("-o", "out", "--repo", str(repo), "--yes", "--json", "--model", "m", "--base-url", stub.url)
+        process = place.start("run", "spec.md", *words)
+        assert reached.wait(60)
+        process.kill()
+        ended(process)
+        git(repo, "-c", "user.name=u", "-c", "user.email=u@u", "commit", "-q", "--allow-empty", "-m", "on")
+        before = Counter(author.asked)
+        done = place.agent("resume", "--json")
+    assert done.returncode == 0, done
+    assert (author.asked - before).keys() <= {"the code", "the tests"}
+    assert base_of(place.output) == base
 
 
 # -- what can be wrong
