@@ -9,17 +9,25 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.config import Settings
 from agent.existing import BRANCH, read_existing
 from agent.hand_edits import base_of, hand_edits
+from agent.run import RunConfig, start
+from agent.sandbox import open_sandbox
+from agent.spec import read_spec
 from agent.store.journal import SqliteJournal
 from agent.workspace import BEGUN_FILE, GitRepository, check_output
+from benchmark.datasets import TASKS
+from benchmark.experiment import find_tasks
+from benchmark.grading import delivered as delivered_files
+from benchmark.grading import grade
 from graphs import document, events
 from graphs.errors import UserError
 from graphs.values import Component, Contract, Plan, Proof
@@ -178,16 +186,17 @@ def git(where: Path, *words: str) -> str:
     return said.stdout.strip()
 
 
-def program(where: Path, files: dict[str, str] = PROGRAM) -> Path:
+def program(where: Path, files: Mapping[str, str] = PROGRAM) -> Path:
     """A repository that holds it, with a commit more before it."""
     where.mkdir(parents=True)
     git(where, "init", "-q", "-b", "trunk")
-    for number, some in enumerate(({"old.txt": "old\n"}, files)):
-        for path, text in some.items():
-            (where / path).parent.mkdir(parents=True, exist_ok=True)
-            (where / path).write_text(text)
-        git(where, "add", "-A")
-        git(where, "-c", "user.name=u", "-c", "user.email=u@u", "commit", "-q", "-m", f"Run: 2{number}\n\nnot ours")
+    commit = ("-c", "user.name=u", "-c", "user.email=u@u", "commit", "-q", "--allow-empty", "-m")
+    git(where, *commit, "Run: 20\n\nnot ours")
+    for path, text in files.items():
+        (where / path).parent.mkdir(parents=True, exist_ok=True)
+        (where / path).write_text(text)
+    git(where, "add", "-A")
+    git(where, *commit, "Run: 21\n\nnot ours")
     return where
 
 
@@ -285,6 +294,21 @@ def test_what_breaks_the_rest_of_the_program_goes_back_to_work(place: Place) -> 
     assert author.asked["a repair"] == 1
     assert "passed before the change" in author.prompts["a repair"]
     assert 'CURRENCY = "EUR"' in (place.output / "shop/prices.py").read_text()
+
+
+def test_what_a_live_model_answered_still_changes_a_program_as_its_hidden_tests_ask(tmp_path: Path) -> None:
+    """tests/recordings/weave.jsonl: a task of ours, answered through ``manual:`` and unedited. A prompt that has changed since has
+    no answer there."""
+    (task,) = find_tasks(TASKS, ids=["m-weave-logs"])
+    (tmp_path / "spec.md").write_text(task.instruction)
+    repo = program(tmp_path / "weave", task.workspace)
+    model = f"replay:{Path(__file__).parent / 'recordings' / 'weave.jsonl'}"
+    settings = Settings(model=model, mutants=0, collect=False)
+    spec = read_spec(str(tmp_path / "spec.md"))
+    result = start(RunConfig(spec, tmp_path / "out", settings, tmp_path / "home", existing=read_existing(repo)))
+    assert (result.status, result.usage.calls, result.reason) == ("passed", 4, "")
+    found = grade(task, {**task.workspace, **delivered_files(tmp_path / "out")}, open_sandbox("bubblewrap"))
+    assert (found.passed, found.reason) == (True, "")
 
 
 def test_a_run_that_was_killed_goes_on_though_the_repository_has_moved_on(place: Place) -> None:
