@@ -21,7 +21,7 @@ demo: install
 	@$(BIN)/agent demo $(DEMO)
 
 test: develop
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(ARGS)  # each worker reads what one wrote
 
 check: develop
 	$(BIN)/ruff check .

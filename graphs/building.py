@@ -178,7 +178,9 @@ class Building:
             proof = outcome.proof
         if proof.status == "passed":
             commit_id = await context.repository.commit(self.plan, proof)
-            await context.append(self._fact(events.COMMITTED, component.id, commit=commit_id))
+            # With its proof: from now on the user may edit its files, and they must be known whatever comes before it has passed.
+            fact = self._fact(events.COMMITTED, component.id, commit=commit_id, proof=to_json(proof))
+            await context.append(fact)
             self._enter(proof)
         return proof
 

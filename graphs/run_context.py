@@ -96,6 +96,9 @@ class Past:
                 self.approved = True
             case events.COMPONENT_PASSED | events.COMPONENT_KEPT:
                 self._prove(event)
+            case events.COMMITTED if "proof" in body:
+                proof = from_json(Proof, body["proof"])
+                self.proofs[proof.key] = proof
             case events.COMPONENT_RETRIED:
                 self.tried.pop(event.component, None)
             case events.COMPONENT_DECISION if "rung" in body:
@@ -152,6 +155,7 @@ FOLDED = (
     events.PLAN_APPROVED,
     events.COMPONENT_PASSED,
     events.COMPONENT_KEPT,
+    events.COMMITTED,
     events.COMPONENT_RETRIED,
     events.COMPONENT_DECISION,
     events.INTEGRATION_FINISHED,

@@ -17,14 +17,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from agent.sandbox import open_sandbox
 from graphs.errors import PrerequisiteError
+from tests.warm import Warm, fits
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 100
 """A command that takes longer hangs."""
+hypothesis.settings.register_profile("patient", deadline=None)  # that the machine is busy is no fault of what is tested
+hypothesis.settings.load_profile("patient")
 
 
 @dataclass
@@ -79,16 +83,12 @@ class Place:
         }
 
     def start(self, *words: str, stdin: Any = subprocess.DEVNULL, **env: str) -> subprocess.Popen[bytes]:
-        """Start a command in a process group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "agent.cli", *words],
-            cwd=self.work,
-            env=self.environment(**env),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        """Start a command in a process group of its own; most are forked from one that has imported what they need."""
+        how: dict[str, Any] = {"cwd": self.work, "env": self.environment(**env), "stdin": stdin}
+        how |= dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+        if fits(how["env"]):
+            return Warm(words, **how)
+        return subprocess.Popen([sys.executable, "-m", "agent.cli", *words], start_new_session=True, **how)
 
     def agent(self, *words: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
@@ -125,19 +125,26 @@ def ended(process: subprocess.Popen[bytes], stdin: bytes = b"") -> subprocess.Co
 class Terminal:
     """A command at a pseudo-terminal."""
 
-    def __init__(self, place: Place, *words: str, program: Sequence[str] = ("-m", "agent.cli"), **env: str) -> None:
-        """``program``: what Python is to run with those words."""
+    def __init__(self, place: Place, *words: str, program: Sequence[str] = (), **env: str) -> None:
+        """``program``: what Python is to run with those words in place of the command line."""
         self.master, slave = pty.openpty()
         self.seen = b""
         self.echoes = False
         """Whether, at the end, what is typed can be seen and edited as before."""
-        self.process = subprocess.Popen(
-            [sys.executable, *program, *words],
-            cwd=place.work,
-            env=place.environment(TERM="xterm", COLUMNS="120", LINES="40", **env),
-            preexec_fn=lambda: os.login_tty(slave),  # noqa: PLW1509 - no other thread runs here
-            pass_fds=(slave,),
-        )
+        environment = place.environment(TERM="xterm", COLUMNS="120", LINES="40", **env)
+        how: dict[str, Any] = {
+            "cwd": place.work,
+            "env": environment,
+            **dict.fromkeys(("stdin", "stdout", "stderr"), slave),
+        }
+        if fits(environment) and not program:
+            self.process: subprocess.Popen[bytes] = Warm(words, tty=True, **how)
+        else:
+            self.process = subprocess.Popen(
+                [sys.executable, *(program or ("-m", "agent.cli")), *words],
+                preexec_fn=lambda: os.login_tty(0),  # noqa: PLW1509 - no other thread runs here
+                **how,
+            )
         os.close(slave)
 
     def read_until(self, text: str, times: int = 1) -> None:

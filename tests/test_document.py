@@ -77,7 +77,7 @@ def components(draw: st.DrawFn, component_id: str) -> Component:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(plans())
 def test_a_plan_once_read_survives_every_further_round_trip(plan: Plan) -> None:
     normal = document.parse(document.dump(plan))
@@ -345,7 +345,7 @@ def revisions(draw: st.DrawFn, plan: Plan) -> Revision:
     return Revision(tuple(made), draw(st.none() | st.just(said)), entry=draw(st.none() | TEXT))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(revisions(PLAN))
 def test_a_revision_once_read_survives_every_further_round_trip(revision: Revision) -> None:
     normal = document.parse_revision(document.dump_revision(revision, PLAN), PLAN)

@@ -146,7 +146,7 @@ def test_what_is_edited_while_a_run_lies_still_is_not_lost_when_it_goes_on(place
         assert refused.returncode == 2
         assert "give --keep-edits to keep them" in refused.stderr
         done = place.agent("resume", "--quiet", "--keep-edits")
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert file.read_text().endswith("# mine\n")
     assert place.git("status", "--porcelain") == ""
 

@@ -370,7 +370,7 @@ class PytestToolchain:
         if not ids:
             return RedReport((), tuple(problems), self._verdict([], (), oracle.Judged()))
         with self._tree(tree) as source:
-            run = self._run(source, tests, _files_of(ids, frozenset(ids)), self.limits)
+            run = self._run(source, tests, _files_of(ids, frozenset(ids)), self.limits, brief=True)
         cases = tuple(_case(name, frozenset(ids), run) for name in ids)
         verdict = self._verdict([run], cases, oracle.Judged())
         if run.distrust:
@@ -394,7 +394,7 @@ class PytestToolchain:
             return Trial(tuple(ids))
         with self._tree(tree) as source:
             only_these = declared <= set(ids)  # another test that fails must not keep these from being run
-            run = self._run(source, tests, runnable, self._at_most(seconds), first=first and only_these)
+            run = self._run(source, tests, runnable, self._at_most(seconds), first=first and only_these, brief=True)
         cases = [_case(name, declared, replace(run, distrust="")) for name in ids]
         failed = [case.id for case in cases if case.outcome != "passed"]
         if run.distrust:
@@ -445,7 +445,10 @@ class PytestToolchain:
         limits: SandboxLimits,
         poison: bool = False,
         first: bool = False,
+        brief: bool = False,
     ) -> _Run:
+        """``brief``: of a failure only what was raised is told. Pytest quotes source at several times the price of a test, which is
+        for those who mend it; Python quotes the lines in which the mark of the poison may stand at hardly any."""
         key, mark = secrets.token_bytes(32), f"mark_{secrets.token_hex(4)}"
         frozen_tests = dict(tests)
         tripwires: dict[str, str] = {}
@@ -472,6 +475,7 @@ class PytestToolchain:
                     f"{TOOLS}/pytest.ini",
                     self.packages,
                     "1" if first else "0",
+                    "native" if poison else "line" if brief else "short",
                     *files,
                 ),
                 source=source,

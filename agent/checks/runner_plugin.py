@@ -1,7 +1,8 @@
 """Trusted, and runs inside the sandbox: starts pytest on the frozen tests and reports every phase through the channel.
 
-Started as ``python -I -S -B runner_plugin.py SITE FROZEN WORK INI PACKAGES FAILURES FILE...`` from a read-only mount; PACKAGES
-is empty when there are none, after FAILURES failures it ends (0: after none). Standard library and pytest only.
+Started as ``python -I -S -B runner_plugin.py SITE FROZEN WORK INI PACKAGES FAILURES STYLE FILE...`` from a read-only mount;
+PACKAGES is empty when there are none, after FAILURES failures it ends (0: after none), STYLE is pytest's of tracebacks. Standard
+library and pytest only.
 
 - ``-I -S``: no ``PYTHON*`` variable, start-up hook, ``.pth`` file or user directory takes part. The workspace and,
   behind it, the third-party packages come *last* on ``sys.path``: they can shadow neither the standard library nor
@@ -119,7 +120,7 @@ def reporter(send: Send) -> Any:
 
 def main(arguments: Sequence[str]) -> int:
     """Run pytest; returns its exit status, which nobody trusts."""
-    site_directory, frozen, work, ini, packages, failures, *files = arguments
+    site_directory, frozen, work, ini, packages, failures, style, *files = arguments
     send = open_channel()
     import site
 
@@ -136,7 +137,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.path.append(packages)
     options = [
         "-c", ini, "--rootdir", frozen, "--noconftest", "--import-mode=importlib", "-qq", "--no-header", "--no-summary",
-        "--color=no", "--tb=short", "-o", "truncation_limit_lines=60", "-o", "truncation_limit_chars=3000",
+        "--color=no", f"--tb={style}", "-o", "truncation_limit_lines=60", "-o", "truncation_limit_chars=3000",
         "-o", "tmp_path_retention_policy=all", f"--maxfail={failures}",
     ]  # fmt: skip
     for name in UNUSED_PLUGINS:
