@@ -452,9 +452,6 @@ def _contract_texts(component: Component) -> list[str]:
 
 PAGE_LINES = 66
 """Lines of a printed page (11 inches at 6 lines per inch): a longer contract is not under a page."""
-COARSE_LINES = 3 * PAGE_LINES // 2
-"""A longer contract is held for too coarse. A live model that writes at length had contracts of 63 to 97 lines in the six plans
-it cut, and built nearly all of their parts at once; the counter-example of static-site has 121."""
 ONE_PART = 1_800
 """Characters of contracts that one component holds with ease. The exemplars separate here: those that are one component have
 up to 1,703 (interval-set), the smallest that are cut 2,024 (refactor-invoice, two), 2,864 (expense-tracker, three)."""
@@ -465,7 +462,7 @@ SCATTERED = 0.5
 """Cohesion below which a requirement is spread over more than two components on average. Right-sized plans of three
 or more components have at least 0.66 (static-site); two that share everything have 0.5, and cannot have less."""
 MOST_REQUIREMENTS = 20
-"""Requirements that components put together may cover. The most seen in a right-sized one is 16 (the recording ``flags``)."""
+"""Requirements one component may cover. The most seen in a right-sized one is 16 (the recording ``flags``)."""
 
 HEADING_LINES = 3
 """Lines that each part adds to a contract put together from several: its name and purpose between blank lines."""
@@ -504,8 +501,13 @@ def _too_fine(plan: Plan) -> Iterator[str]:
 
 def _too_coarse(plan: Plan) -> Iterator[str]:
     for component in plan.components:
-        if (lines := _contract_lines(component)) > COARSE_LINES:
-            yield f"component {component.id!r} is cut too coarsely: its contract has {lines} lines, a page and a half {COARSE_LINES}"
+        if (lines := _contract_lines(component)) > PAGE_LINES:
+            yield f"component {component.id!r} is cut too coarsely: its contract has {lines} lines, a page {PAGE_LINES}"
+        if (covered := len(set(component.requirements))) > MOST_REQUIREMENTS:
+            yield (
+                f"component {component.id!r} is cut too coarsely: it covers {covered} of {len(plan.requirements)} "
+                f"requirements (right-sized ones at most {MOST_REQUIREMENTS})"
+            )
 
 
 def fewer(plan: Plan) -> Revision | None:

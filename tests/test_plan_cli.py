@@ -31,7 +31,7 @@ def part(name: str, *depends_on: str, covers: str = "R1", behaviour: str = "It d
 FINE = Plan("fine", (part("read"), part("sum", "read", covers="R2"), part("cli", "read", "sum", covers="R2")), WANTED)
 """Three parts that one could hold."""
 ONE = Plan("one", (part("all", covers="R1 R2"),), WANTED)
-COARSE = Plan("coarse", (part("all", covers="R1 R2", behaviour="It does.\n" * 99),), WANTED)
+COARSE = Plan("coarse", (part("all", covers="R1 R2", behaviour="It does.\n" * 66),), WANTED)
 RIGHT = Plan(
     "right",
     tuple(part(n, covers=r, behaviour="It does what it says.\n" * 60) for n, r in (("a", "R1"), ("b", "R2"))),
@@ -48,8 +48,8 @@ DESCRIBED = {
     "too coarse": (
         COARSE,
         [
-            "one component: built as one, contract 100 lines",
-            "component 'all' is cut too coarsely: its contract has 100 lines, a page and a half 99",
+            "one component: built as one, contract 67 lines",
+            "component 'all' is cut too coarsely: its contract has 67 lines, a page 66",
         ],
     ),
     "right": (

@@ -94,7 +94,7 @@ def test_what_it_plans_and_tests_holds_before_anything_runs(tmp_path: Path, name
 
 def asked(spec: Spec, step: str, system: str = "") -> dict[str, Any]:
     """A request about the whole, as it comes to an endpoint."""
-    prompt = Prompts().render(step, spec=spec, requirements=(), exemplars=(), packages=())
+    prompt = Prompts().render(step, spec=spec, requirements=(), exemplars=(), packages=(), existing="")
     return {"messages": [{"role": "system", "content": system}, {"role": "user", "content": prompt}]}
 
 

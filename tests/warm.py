@@ -23,7 +23,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -47,6 +47,8 @@ IMPORTED = (
     "langchain_openai",
 )
 """What most commands import, among them all that is slow to import."""
+_TOLD: set[int] = set()
+"""Processes of which it was told that they have ended."""
 _COLD = ("PYTHON", "LC_", "COVERAGE")
 """Variables that begin so are read when Python starts."""
 
@@ -153,6 +155,7 @@ def _serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
     telling: dict[int, int] = {}
+    """Process → where its end is to be told."""
     with selectors.DefaultSelector() as selector:
         selector.register(channel, selectors.EVENT_READ)
         selector.register(woken, selectors.EVENT_READ)
@@ -160,7 +163,14 @@ def _serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
             for key, _ in selector.select():
                 if key.fd == woken:
                     os.read(woken, 4096)
-                    _tell_of_the_dead(telling)
+                    for pid in _told_of_the_dead(telling):
+                        selector.register(telling[pid], selectors.EVENT_READ, pid)
+                    continue
+                if key.data is not None:  # whoever asked for it knows how it ended, or is gone
+                    selector.unregister(key.fd)
+                    os.waitpid(key.data, 0)
+                    _TOLD.discard(key.data)
+                    os.close(telling.pop(key.data))
                     continue
                 data, fds, _, _ = socket.recv_fds(channel, 1 << 20, 4)
                 if not data:
@@ -178,15 +188,16 @@ def _serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
                     os.close(fd)
 
 
-def _tell_of_the_dead(telling: dict[int, int]) -> None:
-    while telling:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if not pid:
-            return
-        fd = telling.pop(pid)
-        with suppress(BrokenPipeError):  # nobody waits for it any more
-            os.write(fd, f"{os.waitstatus_to_exitcode(status)}\n".encode())
-        os.close(fd)
+def _told_of_the_dead(telling: Mapping[int, int]) -> Iterator[int]:
+    """Tell of those that have ended since. They stay, as children do that nobody has waited for: they can still be sent signals."""
+    for pid, fd in telling.items():
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is not None and pid not in _TOLD:
+            _TOLD.add(pid)
+            status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+            with suppress(BrokenPipeError):  # nobody waits for it any more
+                os.write(fd, f"{status}\n".encode())
+            yield pid
 
 
 def _become(job: Mapping[str, Any], streams: Sequence[int]) -> None:
