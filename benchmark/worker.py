@@ -86,16 +86,14 @@ def program_of(task: Task, place: Path) -> Existing | None:
     from agent.existing import read_existing
     from agent.git import run_git
 
-    there = {p: text for p, text in task.workspace.items() if text.strip() and text.strip() not in task.instruction}
-    if not there:
+    if all(text.strip() in task.instruction for text in task.workspace.values()):
         return None
     repository = place / "program"
     repository.mkdir(parents=True, exist_ok=True)
     if not has_commits(repository):
         said = run_git(repository, "init", "--quiet", "--initial-branch=main", "--template=")
-        said = (
-            said if said.returncode else run_git(repository, "fast-import", "--quiet", "--force", given=_stream(there))
-        )
+        if not said.returncode:
+            said = run_git(repository, "fast-import", "--quiet", "--force", given=_stream(task.workspace))
         if said.returncode:
             raise PrerequisiteError(
                 f"the program that task {task.id!r} starts from cannot be kept in git: {said.stderr.strip()}"
@@ -106,16 +104,15 @@ def program_of(task: Task, place: Path) -> Existing | None:
 def _said(task: Task) -> dict[str, tuple[str, ...]]:
     """What the front matter of the instruction would say: the packages that may be used, and the tests of the program that the
     hidden ones take the place of."""
-    paths = [path for name in task.tests for path in (name, f"tests/{name}") if path in task.workspace]
-    newer = tuple(path for path in paths if task.workspace[path] != task.tests[path.removeprefix("tests/")])
+    places = {path: text for name, text in task.tests.items() for path in (name, f"tests/{name}")}
+    newer = tuple(path for path, text in places.items() if task.workspace.get(path, text) != text)
     return {key: value for key, value in (("packages", task.packages), ("superseded", newer)) if value}
 
 
 def _stream(files: Files) -> str:
     """One commit that holds the files, for ``git fast-import``."""
-    said = "The program as it is."
-    lines = ["commit refs/heads/main", f"committer {' '.join((IDENTITY[0], f'<{IDENTITY[1]}>'))} 0 +0000"]
-    lines.append(f"data {len(said)}\n{said}")
+    said, (name, mail) = "The program as it is.", IDENTITY
+    lines = ["commit refs/heads/main", f"committer {name} <{mail}> 0 +0000", f"data {len(said)}\n{said}"]
     for path, text in sorted(files.items()):
         quoted = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         lines += [f'M 100644 inline "{quoted}"', f"data {len(text.encode())}\n{text}"]

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from agent.sandbox import open_sandbox
 from agent.spec import read_spec
 from agent.store.journal import SqliteJournal
 from agent.workspace import BEGUN_FILE, GitRepository, check_output
-from benchmark.datasets import TASKS
+from benchmark.datasets import TASKS, Task
 from benchmark.experiment import find_tasks
 from benchmark.grading import delivered as delivered_files
 from benchmark.grading import grade
+from benchmark.worker import _said, program_of
 from graphs import document, events
 from graphs.errors import UserError
 from graphs.values import Component, Contract, Plan, Proof
@@ -309,6 +310,32 @@ def test_what_a_live_model_answered_still_changes_a_program_as_its_hidden_tests_
     assert (result.status, result.usage.calls, result.reason) == ("passed", 4, "")
     found = grade(task, {**task.workspace, **delivered_files(tmp_path / "out")}, open_sandbox("bubblewrap"))
     assert (found.passed, found.reason) == (True, "")
+
+
+def test_a_tasks_workspace_is_one_commit_the_same_each_time(tmp_path: Path) -> None:
+    files = {
+        "a/__init__.py": "",
+        "a/b.py": "x = 1\r\n",
+        'odd "name".txt': "no end",
+        "ü.txt": "ü\n\n",
+        "tests/test_b.py": "1\n",
+    }
+    task = Task(
+        "t",
+        "t",
+        "Change it.",
+        tests={"test_b.py": "def test_b():\n    pass\n"},
+        parts={"test_b.py": "b"},
+        workspace=files,
+    )
+    found = [program_of(task, tmp_path / place) for place in ("one", "two", "one")]
+    assert [program and program.files for program in found] == [files] * 3
+    assert len({program.commit for program in found if program}) == 1
+    assert _said(task) == {"superseded": ("tests/test_b.py",)}
+    assert (
+        program_of(replace(task, instruction="Begin with: x = 1", workspace={"a.py": "x = 1\n", "b.py": ""}), tmp_path)
+        is None
+    )
 
 
 def test_a_run_that_was_killed_goes_on_though_the_repository_has_moved_on(place: Place) -> None:

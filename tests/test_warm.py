@@ -14,7 +14,9 @@ from tests.conftest import Place, ended
 from tests.warm import ROOT, Warm, fits
 
 
-@pytest.mark.parametrize("line", ["--help", "nonesuch", "runs --json", "show nonesuch --json", "sandbox exec --ws . -- false"])
+@pytest.mark.parametrize(
+    "line", ["--help", "nonesuch", "runs --json", "show nonesuch --json", "sandbox exec --ws . -- false"]
+)
 def test_a_forked_command_does_as_one_that_is_started(place: Place, line: str) -> None:
     process = place.start(*line.split())
     forked = ended(process)
